@@ -28,7 +28,8 @@ mod tests;
 mod validate;
 mod view;
 
-pub use item::{INTEGER_TEXT_MAX, Item};
+pub use item::Item;
+pub use ochre_text::number::I64_TEXT_LEN_MAX as INTEGER_TEXT_MAX;
 pub use owned::Listpack;
 pub use validate::Malformed;
 pub use view::{Iter, IterRev, ListpackRef, Pairs};

@@ -338,9 +338,8 @@ proptest! {
         let expected = text.parse::<i64>().ok().filter(|value| value.to_string() == text);
         prop_assert_eq!(item::parse_integer(text.as_bytes()), expected);
         if let Some(value) = expected {
-            let mut buffer = [0; INTEGER_TEXT_MAX];
-            prop_assert_eq!(item::format_integer(value, &mut buffer), text.as_bytes());
-            prop_assert_eq!(item::integer_text_len(value), text.len());
+            prop_assert_eq!(Item::Int(value).to_vec(), text.as_bytes());
+            prop_assert_eq!(Item::Int(value).len(), text.len());
         }
     }
 }

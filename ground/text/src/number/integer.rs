@@ -1,7 +1,7 @@
 //! Decimal integers: exactly one spelling for each number is accepted, and written two digits at a time.
 
 /// The longest text of an `i64`: `-9223372036854775808`.
-const I64_TEXT_LEN_MAX: usize = 20;
+pub const I64_TEXT_LEN_MAX: usize = 20;
 
 /// `00` to `99`, so that two digits cost one division and one copy.
 const PAIRS: [u8; 200] = {
@@ -82,6 +82,18 @@ pub fn write_u64(out: &mut Vec<u8>, value: u64) {
     let mut text = [0; I64_TEXT_LEN_MAX];
     let start = fill_backwards(&mut text, value);
     out.extend_from_slice(&text[start..]);
+}
+
+/// The text of `value`, written into `text` without an allocation.
+#[inline]
+pub fn format_i64(value: i64, text: &mut [u8; I64_TEXT_LEN_MAX]) -> &[u8] {
+    let mut start = fill_backwards(text, value.unsigned_abs());
+    if value < 0 {
+        // 19 digits are the most that a negative number has.
+        start -= 1;
+        text[start] = b'-';
+    }
+    &text[start..]
 }
 
 /// Writes the digits of `value` to the end of `text` and returns where they begin.
