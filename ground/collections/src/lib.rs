@@ -3,8 +3,13 @@
 #![expect(unsafe_code, reason = "thin, packed and shared memory layouts; every block says why it is sound")]
 
 mod block;
+mod hash;
 pub mod intset;
+mod item;
 pub mod listpack;
+mod memory;
 
+pub use hash::hash;
 pub use intset::{IntSet, IntSetRef};
+pub use item::{Field, FieldRef, Keyed, Member, Scored, ScoredPointer, ScoredRef};
 pub use listpack::{Item, Listpack, ListpackRef};
