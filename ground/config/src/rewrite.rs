@@ -1,0 +1,121 @@
+//! CONFIG REWRITE: the new text of a config file that keeps its comments, its order and what it does not understand.
+
+use std::collections::{HashMap, VecDeque};
+
+use crate::Store;
+use crate::load::trimmed;
+use crate::words::split_words;
+
+/// Lines that the program writes beside its settings, such as its users.
+#[derive(Clone, Debug)]
+pub struct ExtraLines {
+    /// The directive, or for Sentinel two words such as `sentinel monitor`.
+    pub directive: String,
+    /// Whole lines. They take the places of the directive's lines in the file, then follow at its end.
+    pub lines: Vec<Vec<u8>>,
+}
+
+impl<H> Store<H> {
+    /// The text of a config file that sets what is set now, made from its text so far.
+    ///
+    /// A directive's lines are replaced where they stand. A directive that is not in the file is added at the end, under a
+    /// comment, if it differs from its default or if `everything` is wished. Lines that say nothing known are made comments.
+    pub fn rewritten(&self, old: &[u8], extra: &[ExtraLines], everything: bool) -> Vec<u8> {
+        let mut file = self.read_file(old, extra);
+        let values: Vec<_> = (0..self.rows().len()).map(|row| self.value_at(row)).collect();
+        for (directive, value) in self.rows().iter().zip(&values) {
+            let lines = directive.kind.lines(directive.name, value, &directive.default_value());
+            file.replace(directive.name, lines.into_iter().map(|(line, is_due)| (line, is_due || everything)));
+        }
+        for extra in extra {
+            file.replace(&extra.directive, extra.lines.iter().map(|line| (line.clone(), true)));
+        }
+        file.text()
+    }
+
+    fn read_file(&self, old: &[u8], extra: &[ExtraLines]) -> File {
+        let mut file = File::default();
+        let old = old.strip_suffix(b"\n").unwrap_or(old);
+        for line in old.split(|byte| *byte == b'\n').filter(|_| !old.is_empty()) {
+            let line = trimmed(line);
+            if line.is_empty() || line[0] == b'#' {
+                file.is_signed |= line == SIGNATURE;
+                file.lines.push(line.to_vec());
+                continue;
+            }
+            match self.directive_of(line, extra) {
+                Some(name) => file.places.entry(name).or_default().push_back(file.lines.len()),
+                None => {
+                    file.lines.push([b"# ??? ", line].concat());
+                    continue;
+                }
+            }
+            file.lines.push(line.to_vec());
+        }
+        file
+    }
+
+    /// The directive that a line is about, by its own name.
+    fn directive_of(&self, line: &[u8], extra: &[ExtraLines]) -> Option<String> {
+        let words = split_words(line)?;
+        let name = words.first()?;
+        if let Some(directive) = self.directive(name) {
+            return Some(directive.name.to_string());
+        }
+        let name = String::from_utf8_lossy(name).to_ascii_lowercase();
+        let with_second = words.get(1).map(|second| format!("{name} {}", String::from_utf8_lossy(second)));
+        let is_extra = |wanted: &str| extra.iter().any(|extra| extra.directive == wanted);
+        match with_second.filter(|with_second| is_extra(with_second)) {
+            Some(with_second) => Some(with_second),
+            None => FILE_ONLY.contains(&name.as_str()).then_some(name),
+        }
+    }
+}
+
+/// A file while it is rewritten.
+#[derive(Default)]
+struct File {
+    lines: Vec<Vec<u8>>,
+    /// By directive: its lines that have not been replaced yet.
+    places: HashMap<String, VecDeque<usize>>,
+    /// Whether the comment above added lines is there.
+    is_signed: bool,
+}
+
+impl File {
+    /// Puts `lines` in the places of a directive; those marked are added when there are more of them than places, and
+    /// places that are left become empty.
+    fn replace(&mut self, directive: &str, lines: impl Iterator<Item = (Vec<u8>, bool)>) {
+        let mut places = self.places.remove(directive).unwrap_or_default();
+        for (line, is_due) in lines {
+            match places.pop_front() {
+                Some(place) => self.lines[place] = line,
+                None if is_due => self.add(line),
+                None => {}
+            }
+        }
+        places.into_iter().for_each(|place| self.lines[place].clear());
+    }
+
+    fn add(&mut self, line: Vec<u8>) {
+        if !self.is_signed {
+            self.is_signed = true;
+            if self.lines.last().is_some_and(|last| !last.is_empty()) {
+                self.lines.push(Vec::new());
+            }
+            self.lines.push(SIGNATURE.to_vec());
+        }
+        self.lines.push(line);
+    }
+
+    /// The lines, with rows of empty lines made one.
+    fn text(mut self) -> Vec<u8> {
+        self.lines.dedup_by(|line, before| line.is_empty() && before.is_empty());
+        self.lines.iter().flat_map(|line| [line.as_slice(), b"\n"]).flatten().copied().collect()
+    }
+}
+
+const SIGNATURE: &[u8] = b"# Generated by CONFIG REWRITE";
+
+/// Directives that are no settings: their lines stay as they are unless the program gives others.
+const FILE_ONLY: &[&str] = &["include", "rename-command", "user", "loadmodule", "sentinel"];

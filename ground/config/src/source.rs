@@ -1,0 +1,111 @@
+//! Sources: the text that settings are read from, its lines, and the report of a line that is wrong.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::glob;
+
+/// Text to read settings from.
+#[derive(Clone, Debug, Default)]
+pub struct Source {
+    /// The path to name in errors: that of an included file, `None` for the main file and what follows it.
+    pub file: Option<Arc<Path>>,
+    /// The lines.
+    pub text: Vec<u8>,
+}
+
+impl Source {
+    /// The content of a file, or of all files that match a pattern, which may be none.
+    pub fn read(path: &str) -> Result<Vec<u8>, LoadError> {
+        let paths = if glob::has_wildcard(path.as_bytes()) { glob::expand(path) } else { vec![PathBuf::from(path)] };
+        let mut text = Vec::new();
+        for path in paths {
+            let content = std::fs::read(&path).map_err(|error| LoadError::Unreadable {
+                path: path.display().to_string(),
+                reason: reason_of(&error),
+            })?;
+            text.extend(content);
+        }
+        Ok(text)
+    }
+}
+
+/// A line that says something, with the place where it stands.
+#[derive(Clone, Debug)]
+pub struct Line {
+    /// See [`Source::file`].
+    pub file: Option<Arc<Path>>,
+    /// From 1.
+    pub number: usize,
+    /// Without the white space around it.
+    pub text: Vec<u8>,
+    /// At least one; the first is the directive in lower case.
+    pub words: Vec<Vec<u8>>,
+}
+
+impl Line {
+    /// The error that this line is wrong for `reason`.
+    pub fn error(&self, reason: impl Into<String>) -> LoadError {
+        let text = String::from_utf8_lossy(&self.text).into_owned();
+        LoadError::AtLine { file: self.file.clone(), number: self.number, text, reason: reason.into() }
+    }
+}
+
+/// Why a server cannot start with these settings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LoadError {
+    /// A line is wrong.
+    AtLine {
+        /// See [`Source::file`].
+        file: Option<Arc<Path>>,
+        /// From 1.
+        number: usize,
+        /// The line.
+        text: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The settings do not fit together.
+    Overall(String),
+    /// A file cannot be read.
+    Unreadable {
+        /// Its path.
+        path: String,
+        /// What the system says.
+        reason: String,
+    },
+}
+
+impl LoadError {
+    /// The report for people on the terminal; `program` is a name and a version. Ends with a line feed.
+    pub fn report(&self, program: &str) -> String {
+        if let LoadError::Unreadable { .. } = self {
+            return format!("{self}\n");
+        }
+        format!("\n*** FATAL CONFIG FILE ERROR ({program}) ***\n{self}\n")
+    }
+}
+
+impl fmt::Display for LoadError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            LoadError::AtLine { file, number, text, reason } => {
+                let file = file.as_ref().map(|file| format!(" '{}'", file.display())).unwrap_or_default();
+                write!(out, "Reading the configuration file{file}, at line {number}\n>>> '{text}'\n{reason}")
+            }
+            LoadError::Overall(reason) => out.write_str(reason),
+            LoadError::Unreadable { path, reason } => {
+                write!(out, "Fatal error, can't open config file '{path}': {reason}")
+            }
+        }
+    }
+}
+
+impl std::error::Error for LoadError {}
+
+/// What the system calls an error, without the number that Rust puts behind it.
+pub(crate) fn reason_of(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or(&text).to_string()
+}
