@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
-use crate::words::{quoted, split_words};
+use ochre_text::quote::{split_args, write_quoted};
 
 /// What a command line asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,7 +70,7 @@ impl Arguments {
                 let before_option = next.is_some_and(|next| next.as_bytes().starts_with(b"--"));
                 has_value = parsed.begin_option(&argument[2..], next.is_none(), before_option);
             } else {
-                parsed.options.extend(quoted(argument));
+                write_quoted(&mut parsed.options, argument);
                 parsed.options.push(b' ');
                 has_value = true;
             }
@@ -86,7 +86,7 @@ impl Arguments {
         }
         self.options.extend(option);
         self.options.push(b' ');
-        if split_words(option).is_some_and(|words| words.len() > 1) {
+        if split_args(option).is_ok_and(|words| words.len() > 1) {
             return true;
         }
         let needs_no_value = is_last || before_option;

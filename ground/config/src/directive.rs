@@ -214,7 +214,7 @@ impl<H: 'static> Directive<H> {
     /// The default as a value.
     pub fn default_value(&self) -> Value {
         let words = match self.kind.takes_many_words() {
-            true => crate::split_words(self.default.as_bytes()).unwrap_or_default(),
+            true => ochre_text::quote::split_args(self.default.as_bytes()).unwrap_or_default(),
             false => vec![self.default.as_bytes().to_vec()],
         };
         // A list that builds on the value so far starts from nothing, which no variant of a list is.

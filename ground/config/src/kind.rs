@@ -1,6 +1,7 @@
 //! Kinds: how the text of a value is read, shown by CONFIG GET and written by CONFIG REWRITE.
 
-use crate::words::quoted;
+use ochre_text::quote::quoted;
+
 use crate::{Number, Value};
 
 /// What a directive can be set to.
@@ -99,7 +100,7 @@ impl Kind {
         let text = match (self, value) {
             (Kind::List(list), value) => return list.lines(name, value, default),
             (Kind::Text { empty_is_unset: true }, Value::Text(text)) if text.is_empty() => return Vec::new(),
-            (Kind::Text { .. }, Value::Text(text)) => quoted(text),
+            (Kind::Text { .. }, Value::Text(text)) => quoted(text).into(),
             (Kind::Number(kind), Value::Number(number)) => kind.written(*number).into(),
             (kind, value) => kind.show(value),
         };

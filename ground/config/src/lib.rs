@@ -6,7 +6,7 @@
 
 mod arguments;
 mod directive;
-mod glob;
+mod include;
 mod kind;
 mod lists;
 mod live;
@@ -17,7 +17,6 @@ mod rewrite;
 mod source;
 mod store;
 mod value;
-mod words;
 
 pub use arguments::{Arguments, Invocation};
 pub use directive::{Change, Check, Directive};
@@ -31,4 +30,3 @@ pub use rewrite::ExtraLines;
 pub use source::{Line, LoadError, Source};
 pub use store::{Caller, Changed, SetError, Store};
 pub use value::{BufferLimit, SavePoint, Value};
-pub use words::{quoted, split_words};

@@ -1,8 +1,9 @@
 //! Kinds of several words: save points, buffer limits, addresses, event classes and the like.
 
+use ochre_text::quote::quoted;
+
 use crate::kind::{List, WRONG_COUNT, mismatch};
 use crate::number::{memory, memory_in_units};
-use crate::words::quoted;
 use crate::{BufferLimit, SavePoint, Value};
 
 /// `save`: pairs of seconds and changes. Lines add up within one reading of the files; an empty one clears.
@@ -194,8 +195,7 @@ pub struct Percentiles;
 impl List for Percentiles {
     fn parse(&self, words: &[Vec<u8>], _current: &Value, _again: bool) -> Result<Value, String> {
         let words = if is_one_empty_word(words) { &[] } else { words };
-        let number =
-            |word: &Vec<u8>| std::str::from_utf8(word).ok()?.parse::<f64>().ok().filter(|number| !number.is_nan());
+        let number = |word: &Vec<u8>| ochre_text::number::parse_f64(word);
         let numbers = words.iter().map(number).collect::<Option<Vec<_>>>();
         let numbers = numbers.ok_or("Invalid latency-tracking-info-percentiles parameters")?;
         if numbers.iter().all(|number| (0.0..=100.0).contains(number)) {
@@ -284,7 +284,7 @@ impl List for EventClasses {
     }
 
     fn lines(&self, name: &str, value: &Value, default: &Value) -> Vec<(Vec<u8>, bool)> {
-        vec![([name.as_bytes(), b" ", &quoted(&self.show(value))].concat(), value != default)]
+        vec![([name.as_bytes(), b" ", quoted(&self.show(value)).as_bytes()].concat(), value != default)]
     }
 
     fn form(&self) -> &'static str {
@@ -320,7 +320,7 @@ mod tests {
 
     /// Reads words over a value of `before` and shows the result, or the error.
     fn check(list: &dyn List, before: &str, text: &str, expected: Result<&str, &str>) {
-        let words = |text: &str| crate::split_words(text.as_bytes()).expect("the test closes its quotes");
+        let words = |text: &str| ochre_text::quote::split_args(text.as_bytes()).expect("the test closes its quotes");
         let nothing = Value::Switch(false);
         let before = list.parse(&words(before), &nothing, false).expect("the test starts with a valid value");
         let shown = list.parse(&words(text), &before, true).map(|value| list.show(&value));

@@ -1,8 +1,9 @@
 //! Reading: the lines of files, of standard input and of the command line set the values of a store.
 
+use ochre_text::quote::split_args;
+
 use crate::kind::WRONG_COUNT;
 use crate::source::{Line, LoadError, Source};
-use crate::words::split_words;
 use crate::{Store, Value};
 
 /// Directives of files that are no settings.
@@ -58,7 +59,7 @@ impl<H> Reading<'_, H> {
             if text.is_empty() || text[0] == b'#' {
                 continue;
             }
-            let words = split_words(text).unwrap_or_default();
+            let words = split_args(text).unwrap_or_default();
             let mut line = Line { file: source.file.clone(), number: index + 1, text: text.to_vec(), words };
             let Some(directive) = line.words.first_mut() else {
                 return Err(line.error("Unbalanced quotes in configuration line"));
@@ -94,7 +95,7 @@ impl<H> Reading<'_, H> {
         let words = &line.words[1..];
         // A value of many words may come as one quoted word, as it does from `--save "900 1"`.
         let split = match words {
-            [word] if directive.kind.takes_many_words() && !word.is_empty() => split_words(word),
+            [word] if directive.kind.takes_many_words() && !word.is_empty() => split_args(word).ok(),
             _ => None,
         };
         let words = split.as_deref().unwrap_or(words);

@@ -1,5 +1,8 @@
 //! Whole numbers as settings write them: plain, with units of memory, as a percentage, in octal; their range and its errors.
 
+use ochre_text::number::{parse_i64, parse_u64};
+use ochre_text::size;
+
 use crate::Value;
 
 /// The kind of a whole number: its range, both ends included, and how it is written.
@@ -105,33 +108,14 @@ pub fn memory_in_units(bytes: u64) -> String {
 
 /// A number with a unit of memory. No digits at all mean 0, as in the reference server. `None` when it does not fit 64 bits.
 pub(crate) fn memory(text: &[u8]) -> Option<i128> {
-    let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let (number, unit) = text.split_at(digits);
-    let multiplier: i128 = match unit.to_ascii_lowercase().as_slice() {
-        b"" | b"b" => 1,
-        b"k" => 1_000,
-        b"kb" => 1 << 10,
-        b"m" => 1_000_000,
-        b"mb" => 1 << 20,
-        b"g" => 1_000_000_000,
-        b"gb" => 1 << 30,
-        _ => return None,
-    };
-    let number = if number.is_empty() { 0 } else { std::str::from_utf8(number).ok()?.parse::<u64>().ok()? };
-    let bytes = i128::from(number) * multiplier;
-    (bytes <= i128::from(u64::MAX)).then_some(bytes)
+    let has_digits = text.first().is_some_and(u8::is_ascii_digit);
+    let bytes = if has_digits { size::parse(text) } else { size::parse(&[b"0", text].concat()) };
+    bytes.map(i128::from)
 }
 
-/// Decimal digits with an optional minus, without leading zeros, plus or white space.
+/// A whole number in the one form that shows it, for signed and unsigned 64 bits.
 fn plain(text: &[u8]) -> Option<i128> {
-    let digits = text.strip_prefix(b"-").unwrap_or(text);
-    let canonical = match digits {
-        [b'0'] => digits.len() == text.len(),
-        [first, ..] => *first != b'0' && digits.iter().all(u8::is_ascii_digit),
-        [] => false,
-    };
-    let text = std::str::from_utf8(text).ok().filter(|_| canonical)?;
-    text.parse::<i64>().map(i128::from).or_else(|_| text.parse::<u64>().map(i128::from)).ok()
+    parse_i64(text).map(i128::from).or_else(|| parse_u64(text).map(i128::from))
 }
 
 fn percentage(text: &[u8]) -> Option<i128> {

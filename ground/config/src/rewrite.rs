@@ -2,9 +2,10 @@
 
 use std::collections::{HashMap, VecDeque};
 
+use ochre_text::quote::split_args;
+
 use crate::Store;
 use crate::load::trimmed;
-use crate::words::split_words;
 
 /// Lines that the program writes beside its settings, such as its users.
 #[derive(Clone, Debug)]
@@ -57,7 +58,7 @@ impl<H> Store<H> {
 
     /// The directive that a line is about, by its own name.
     fn directive_of(&self, line: &[u8], extra: &[ExtraLines]) -> Option<String> {
-        let words = split_words(line)?;
+        let words = split_args(line).ok()?;
         let name = words.first()?;
         if let Some(directive) = self.directive(name) {
             return Some(directive.name.to_string());

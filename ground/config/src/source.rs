@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::glob;
+use crate::include;
 
 /// Text to read settings from.
 #[derive(Clone, Debug, Default)]
@@ -18,7 +18,8 @@ pub struct Source {
 impl Source {
     /// The content of a file, or of all files that match a pattern, which may be none.
     pub fn read(path: &str) -> Result<Vec<u8>, LoadError> {
-        let paths = if glob::has_wildcard(path.as_bytes()) { glob::expand(path) } else { vec![PathBuf::from(path)] };
+        let paths =
+            if include::is_pattern(path.as_bytes()) { include::expand(path) } else { vec![PathBuf::from(path)] };
         let mut text = Vec::new();
         for path in paths {
             let content = std::fs::read(&path).map_err(|error| LoadError::Unreadable {

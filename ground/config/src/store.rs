@@ -4,7 +4,10 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use crate::{Change, Directive, Value, glob};
+use ochre_text::glob;
+
+use crate::include::is_pattern;
+use crate::{Change, Directive, Value};
 
 /// The values of a table of directives. Threads share it; `live` is read without a lock.
 pub struct Store<H: 'static> {
@@ -141,7 +144,7 @@ impl<H: 'static> Store<H> {
             }
         };
         for pattern in patterns {
-            if !glob::has_wildcard(pattern) {
+            if !is_pattern(pattern) {
                 self.row_of(pattern).into_iter().for_each(|row| add(pattern, row));
                 continue;
             }
