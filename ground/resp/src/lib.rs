@@ -1,1 +1,9 @@
-//! resp
+//! The Redis protocol, versions 2 and 3, without input and output: bytes in, requests or values out, and replies as bytes.
+
+pub mod reader;
+pub mod reply;
+pub mod request;
+
+pub use reader::{Reader, Value};
+pub use reply::{Protocol, Reply};
+pub use request::{Args, Batch, Command, Limits, Parsed, Parser, ProtocolError};

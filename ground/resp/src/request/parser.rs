@@ -1,0 +1,531 @@
+//! The request parser: it looks at every byte of a header once, at none of an argument, and can stop and go on anywhere.
+
+use super::arguments::{Batch, Command, Span};
+use super::error::ProtocolError;
+use memchr::memchr;
+use ochre_text::number::parse_i64;
+use ochre_text::quote;
+
+/// A line (a count, a length, an inline command) longer than this is refused.
+const LINE_LEN_MAX: usize = 64 * 1024;
+const ARGUMENTS_MAX: i64 = i32::MAX as i64;
+const UNAUTHENTICATED_ARGUMENTS_MAX: i64 = 10;
+const UNAUTHENTICATED_BULK_LEN_MAX: i64 = 16 * 1024;
+/// A request that reaches this many bytes is refused: places in it are 32 bits wide.
+const REQUEST_LEN_MAX: usize = u32::MAX as usize;
+
+/// What a client may announce; checked before any memory is taken.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// The longest argument in bytes (`proto-max-bulk-len`); at least 1 MiB, except for clients of no concern.
+    pub bulk_len_max: usize,
+    /// Before authentication a request has at most 10 arguments of at most 16 KiB.
+    pub authenticated: bool,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits { bulk_len_max: 512 << 20, authenticated: true }
+    }
+}
+
+/// What stands at the start of a buffer.
+#[derive(Debug)]
+pub enum Parsed {
+    /// A whole command.
+    Command(Command),
+    /// Bytes that are no command (`*0`, an empty line) and can be dropped.
+    Empty {
+        /// How many bytes to drop.
+        consumed: usize,
+    },
+    /// The buffer ends within a command. Keep the bytes, and call again when there are more behind them.
+    Incomplete {
+        /// So many bytes are missing at least; large when the rest of a large argument is awaited.
+        missing: usize,
+    },
+}
+
+/// The parser of one connection.
+///
+/// Between commands it is one empty pointer, so idle connections cost nothing; only a command in pieces takes memory, for
+/// the places of the arguments that have arrived.
+#[derive(Debug, Default)]
+pub struct Parser {
+    partial: Option<Box<Partial>>,
+}
+
+/// A command that has not arrived wholly.
+#[derive(Debug)]
+struct Partial {
+    progress: Progress,
+    spans: Vec<Span>,
+}
+
+/// How far a command is understood.
+#[derive(Clone, Copy, Debug, Default)]
+struct Progress {
+    /// Everything before is understood; relative to the command's start.
+    position: usize,
+    /// No line end stands before this place.
+    searched: usize,
+    /// Arguments that are awaited; zero as long as the first line is not complete.
+    missing: u32,
+    /// The length of the argument at `position`, once its header was read.
+    bulk_len: Option<usize>,
+}
+
+/// A request stopped: there are not enough bytes, or they are wrong.
+enum Stop {
+    Incomplete { missing: usize },
+    Wrong(ProtocolError),
+}
+
+impl From<ProtocolError> for Stop {
+    fn from(error: ProtocolError) -> Stop {
+        Stop::Wrong(error)
+    }
+}
+
+impl Parser {
+    /// A parser that waits for a command's first byte.
+    pub fn new() -> Parser {
+        Parser::default()
+    }
+
+    /// Whether the start of a command was seen, but not its end.
+    pub fn is_within_command(&self) -> bool {
+        self.partial.is_some()
+    }
+
+    /// Looks for one command at the start of `buffer` and adds its arguments to `batch`.
+    ///
+    /// After `Incomplete` the next call's buffer must begin with the same bytes, though it may be another buffer; what was
+    /// understood is not read again. After an error the parser is of no more use. Nothing is allocated because a length was announced.
+    #[inline]
+    pub fn next(&mut self, buffer: &[u8], batch: &mut Batch, limits: &Limits) -> Result<Parsed, ProtocolError> {
+        if self.partial.is_some() || buffer.len() > REQUEST_LEN_MAX {
+            return self.resume(buffer, batch, limits);
+        }
+        let first = batch.spans.len();
+        let mut progress = Progress::default();
+        if let Some((count, position)) = short_header(buffer, b'*')
+            && count > 0
+            && (limits.authenticated || count as i64 <= UNAUTHENTICATED_ARGUMENTS_MAX)
+        {
+            progress.missing = count;
+            progress.position = position;
+            match take_arguments(buffer, &mut progress, &mut batch.spans, limits) {
+                Ok(()) => return Ok(Parsed::Command(batch.command_since(first, false, progress.position))),
+                Err(Stop::Wrong(error)) => return Err(error),
+                Err(Stop::Incomplete { missing }) => {
+                    let spans = batch.spans.split_off(first);
+                    return Ok(self.suspend(Partial { progress, spans }, missing));
+                }
+            }
+        }
+        self.start(buffer, batch, limits)
+    }
+
+    /// [`Parser::next`] for what is not an array of up to 99 arguments.
+    #[cold]
+    #[inline(never)]
+    fn start(&mut self, buffer: &[u8], batch: &mut Batch, limits: &Limits) -> Result<Parsed, ProtocolError> {
+        if buffer.is_empty() {
+            return Ok(Parsed::Incomplete { missing: 1 });
+        }
+        self.go_on(Partial { progress: Progress::default(), spans: Vec::new() }, buffer, batch, limits)
+    }
+
+    /// [`Parser::next`] after `Incomplete`.
+    #[cold]
+    #[inline(never)]
+    fn resume(&mut self, buffer: &[u8], batch: &mut Batch, limits: &Limits) -> Result<Parsed, ProtocolError> {
+        let visible = &buffer[..buffer.len().min(REQUEST_LEN_MAX)];
+        let partial = match self.partial.take() {
+            Some(partial) => *partial,
+            None => Partial { progress: Progress::default(), spans: Vec::new() },
+        };
+        match self.go_on(partial, visible, batch, limits)? {
+            Parsed::Incomplete { .. } if visible.len() == REQUEST_LEN_MAX => Err(ProtocolError::RequestTooLarge),
+            parsed => Ok(parsed),
+        }
+    }
+
+    /// Goes on where `partial` stands. The arguments are handed to the batch when they are complete, so that they are moved once.
+    fn go_on(
+        &mut self,
+        mut partial: Partial,
+        buffer: &[u8],
+        batch: &mut Batch,
+        limits: &Limits,
+    ) -> Result<Parsed, ProtocolError> {
+        let first = batch.spans.len();
+        let progress = &mut partial.progress;
+        let stop = if progress.missing == 0 && buffer[0] != b'*' {
+            match take_inline(buffer, progress, batch) {
+                Ok(consumed) if batch.spans.len() == first => return Ok(Parsed::Empty { consumed }),
+                Ok(consumed) => return Ok(Parsed::Command(batch.command_since(first, true, consumed))),
+                Err(stop) => stop,
+            }
+        } else {
+            let counted = if progress.missing == 0 { take_count(buffer, progress, limits) } else { Ok(()) };
+            match counted.and_then(|()| take_arguments(buffer, progress, &mut partial.spans, limits)) {
+                Ok(()) if partial.spans.is_empty() => return Ok(Parsed::Empty { consumed: progress.position }),
+                Ok(()) => {
+                    batch.spans.append(&mut partial.spans);
+                    return Ok(Parsed::Command(batch.command_since(first, false, progress.position)));
+                }
+                Err(stop) => stop,
+            }
+        };
+        match stop {
+            Stop::Wrong(error) => Err(error),
+            Stop::Incomplete { missing } => Ok(self.suspend(partial, missing)),
+        }
+    }
+
+    #[cold]
+    fn suspend(&mut self, partial: Partial, missing: usize) -> Parsed {
+        self.partial = Some(Box::new(partial));
+        Parsed::Incomplete { missing }
+    }
+}
+
+/// Reads a header of one or two digits, `$3\r\n` or `*12\r\n`: its number and where the next byte stands.
+///
+/// `None` for anything else, the rare as well as the wrong.
+#[inline(always)]
+fn short_header(bytes: &[u8], marker: u8) -> Option<(u32, usize)> {
+    // A header of two digits has five bytes, and one of a single digit is followed by more.
+    let header: &[u8; 5] = bytes.first_chunk()?;
+    let first = header[1].wrapping_sub(b'0');
+    if header[0] != marker || first > 9 {
+        return None;
+    }
+    if header[2] == b'\r' {
+        return Some((u32::from(first), 4));
+    }
+    let second = header[2].wrapping_sub(b'0');
+    if second > 9 || first == 0 || header[3] != b'\r' {
+        return None;
+    }
+    Some((u32::from(first) * 10 + u32::from(second), 5))
+}
+
+/// Takes arguments until none is missing.
+#[inline(always)]
+fn take_arguments(buffer: &[u8], progress: &mut Progress, spans: &mut Vec<Span>, limits: &Limits) -> Result<(), Stop> {
+    while progress.missing > 0 {
+        let length = match progress.bulk_len {
+            None => match short_header(&buffer[progress.position..], b'$') {
+                Some((length, header_len)) => {
+                    progress.position += header_len;
+                    length as usize
+                }
+                None => take_bulk_len(buffer, progress, limits)?,
+            },
+            Some(length) => length,
+        };
+        // The two bytes behind an argument are its line end; like Redis, we do not look at them.
+        let next = progress.position + length + 2;
+        if next > buffer.len() {
+            progress.bulk_len = Some(length);
+            return Err(Stop::Incomplete { missing: next - buffer.len() });
+        }
+        spans.push(Span { start: progress.position as u32, len: length as u32 });
+        progress.position = next;
+        progress.bulk_len = None;
+        progress.missing -= 1;
+    }
+    Ok(())
+}
+
+/// Reads `*count\r\n`. A count below 1 leaves nothing missing.
+fn take_count(buffer: &[u8], progress: &mut Progress, limits: &Limits) -> Result<(), Stop> {
+    let line = take_line(buffer, progress, ProtocolError::MultibulkCountTooLong)?;
+    match parse_i64(&line[1..]) {
+        None | Some(ARGUMENTS_MAX_EXCEEDED..) => Err(ProtocolError::InvalidMultibulkLength.into()),
+        Some(count) if !limits.authenticated && count > UNAUTHENTICATED_ARGUMENTS_MAX => {
+            Err(ProtocolError::UnauthenticatedMultibulkLength.into())
+        }
+        Some(count) => {
+            progress.missing = count.max(0) as u32;
+            Ok(())
+        }
+    }
+}
+
+const ARGUMENTS_MAX_EXCEEDED: i64 = ARGUMENTS_MAX + 1;
+
+/// Reads `$length\r\n`, in the unusual forms and the wrong ones too.
+#[inline(never)]
+fn take_bulk_len(buffer: &[u8], progress: &mut Progress, limits: &Limits) -> Result<usize, Stop> {
+    let line = take_line(buffer, progress, ProtocolError::BulkCountTooLong)?;
+    let (&marker, length) = line.split_first().unwrap_or((&b'\r', &[]));
+    if marker != b'$' {
+        return Err(ProtocolError::ExpectedBulk(marker).into());
+    }
+    let length = parse_i64(length).ok_or(ProtocolError::InvalidBulkLength)?;
+    let bytes = usize::try_from(length).map_err(|_| ProtocolError::InvalidBulkLength)?;
+    if bytes > limits.bulk_len_max {
+        return Err(ProtocolError::InvalidBulkLength.into());
+    }
+    if !limits.authenticated && length > UNAUTHENTICATED_BULK_LEN_MAX {
+        return Err(ProtocolError::UnauthenticatedBulkLength.into());
+    }
+    if bytes > REQUEST_LEN_MAX - 2 - progress.position.min(REQUEST_LEN_MAX - 2) {
+        return Err(ProtocolError::RequestTooLarge.into());
+    }
+    Ok(bytes)
+}
+
+/// The line at the current position, without its end, and moves behind it.
+fn take_line<'b>(buffer: &'b [u8], progress: &mut Progress, too_long: ProtocolError) -> Result<&'b [u8], Stop> {
+    let start = progress.position;
+    let end = find(b'\r', buffer, progress, too_long)?;
+    if end + 1 == buffer.len() {
+        return Err(Stop::Incomplete { missing: 1 });
+    }
+    progress.position = end + 2;
+    Ok(&buffer[start..end])
+}
+
+/// Where the next `byte` stands, or that it has not come within the bounds of a line.
+fn find(byte: u8, buffer: &[u8], progress: &mut Progress, too_long: ProtocolError) -> Result<usize, Stop> {
+    let from = progress.searched.max(progress.position);
+    let bound = buffer.len().min(progress.position + LINE_LEN_MAX + 1);
+    if let Some(offset) = memchr(byte, &buffer[from..bound]) {
+        progress.searched = from + offset;
+        return Ok(from + offset);
+    }
+    progress.searched = bound;
+    if bound - progress.position > LINE_LEN_MAX {
+        return Err(too_long.into());
+    }
+    Err(Stop::Incomplete { missing: 1 })
+}
+
+/// Reads a line of words and adds them to the batch. Returns how many bytes it took.
+fn take_inline(buffer: &[u8], progress: &mut Progress, batch: &mut Batch) -> Result<usize, Stop> {
+    let end = find(b'\n', buffer, progress, ProtocolError::InlineTooLong)?;
+    let line = buffer[..end].strip_suffix(b"\r").unwrap_or(&buffer[..end]);
+    let Batch { spans, owned } = batch;
+    let before = (spans.len(), owned.len());
+    let split = quote::split_args_with(line, owned, |start, end| {
+        spans.push(Span { start: start as u32, len: (end - start) as u32 });
+    });
+    if split.is_err() {
+        spans.truncate(before.0);
+        owned.truncate(before.1);
+        return Err(ProtocolError::UnbalancedQuotes.into());
+    }
+    Ok(end + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// What a stream of requests contains, and the error that ends it, when it comes in pieces of these sizes.
+    fn parse(bytes: &[u8], pieces: &[usize], limits: &Limits) -> (Vec<Vec<Vec<u8>>>, Option<ProtocolError>) {
+        let mut parser = Parser::new();
+        let mut batch = Batch::default();
+        let mut commands = Vec::new();
+        let (mut start, mut end) = (0, 0);
+        let mut pieces = pieces.iter().cycle();
+        while end < bytes.len() {
+            end = bytes.len().min(end + pieces.next().unwrap());
+            loop {
+                // A fresh copy: the parser must not care where the bytes lie.
+                let buffer = bytes[start..end].to_vec();
+                match parser.next(&buffer, &mut batch, limits) {
+                    Ok(Parsed::Command(command)) => {
+                        let args = batch.args(&command, &buffer);
+                        assert_eq!(args.len(), command.count());
+                        commands.push(args.iter().map(<[u8]>::to_vec).collect());
+                        start += command.consumed;
+                    }
+                    Ok(Parsed::Empty { consumed }) => start += consumed,
+                    Ok(Parsed::Incomplete { missing }) => {
+                        assert!(missing > 0);
+                        break;
+                    }
+                    Err(error) => return (commands, Some(error)),
+                }
+            }
+            if commands.len() % 3 == 0 {
+                batch.clear();
+            }
+        }
+        (commands, None)
+    }
+
+    fn check(bytes: &str, expected: &[&[&str]]) {
+        for piece in [1, 2, 3, 7, usize::MAX] {
+            let (commands, error) = parse(bytes.as_bytes(), &[piece], &Limits::default());
+            assert_eq!(error, None, "{bytes:?}");
+            let shown: Vec<Vec<&str>> = commands
+                .iter()
+                .map(|args| args.iter().map(|arg| std::str::from_utf8(arg).unwrap()).collect())
+                .collect();
+            assert_eq!(shown, expected, "{bytes:?}");
+        }
+    }
+
+    fn refused(bytes: &str, limits: &Limits, text: &str) {
+        for piece in [1, 5, usize::MAX] {
+            let (_, error) = parse(bytes.as_bytes(), &[piece], limits);
+            assert_eq!(error.map(|error| error.to_string()), Some(format!("Protocol error: {text}")), "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn commands_of_both_kinds_follow_each_other() {
+        check("*1\r\n$4\r\nPING\r\n", &[&["PING"]]);
+        check("*2\r\n$3\r\nGET\r\n$0\r\n\r\n", &[&["GET", ""]]);
+        check(
+            "*2\r\n$3\r\nGET\r\n$10\r\n0123456789\r\nPING\r\n*1\r\n$1\r\nx\r\n",
+            &[&["GET", "0123456789"], &["PING"], &["x"]],
+        );
+        check("set 'a b' \"\\x41\"\nGET x\r\n", &[&["set", "a b", "A"], &["GET", "x"]]);
+        let long = "v".repeat(12_345);
+        check(&format!("*2\r\n$100\r\n{}\r\n$12345\r\n{long}\r\n", &long[..100]), &[&[&long[..100], &long]]);
+        let many = ["x"; 1_000];
+        check(&format!("*1000\r\n{}", "$1\r\nx\r\n".repeat(1_000)), &[&many]);
+    }
+
+    #[test]
+    fn empty_requests_are_dropped() {
+        check("*0\r\n*-1\r\n*-10\r\n\r\n\n  \r\nPING\r\n*0\r\n*1\r\n$1\r\nx\r\n", &[&["PING"], &["x"]]);
+    }
+
+    #[test]
+    fn line_ends_behind_arguments_are_not_looked_at() {
+        check("*1\r\n$4\r\nPINGxy*1\rx$1\rx1??", &[&["PING"], &["1"]]);
+    }
+
+    /// Texts as Redis 7.0.15, Redis 8.0.6 and Valkey 9.1.2 send them.
+    #[test]
+    fn what_breaks_the_protocol_is_refused_in_known_words() {
+        let limits = Limits::default();
+        for count in ["", "x", "+1", "01", "2147483648", "9223372036854775808", " 1"] {
+            refused(&format!("*{count}\r\n$1\r\nx\r\n"), &limits, "invalid multibulk length");
+        }
+        for length in ["", "x", "-1", "00", "536870913", "9223372036854775808"] {
+            refused(&format!("*1\r\n${length}\r\nx\r\n"), &limits, "invalid bulk length");
+        }
+        refused("*2\r\n$1\r\nx\r\n:1\r\n", &limits, "expected '$', got ':'");
+        refused("*1\r\nPING\r\n", &limits, "expected '$', got 'P'");
+        refused("set \"a\r\n", &limits, "unbalanced quotes in request");
+        let long = "1".repeat(LINE_LEN_MAX + 1);
+        refused(&format!("*{long}"), &limits, "too big mbulk count string");
+        refused(&format!("*1\r\n${long}"), &limits, "too big bulk count string");
+        refused(&long, &limits, "too big inline request");
+    }
+
+    #[test]
+    fn little_may_be_announced_before_authentication() {
+        let limits = Limits { authenticated: false, ..Limits::default() };
+        refused("*11\r\n", &limits, "unauthenticated multibulk length");
+        refused("*2147483647\r\n", &limits, "unauthenticated multibulk length");
+        refused("*1\r\n$16385\r\n", &limits, "unauthenticated bulk length");
+        let allowed = format!("*10\r\n{}$16384\r\n{}\r\n", "$1\r\nx\r\n".repeat(9), "y".repeat(16_384));
+        assert_eq!(parse(allowed.as_bytes(), &[1_000], &limits).0.len(), 1);
+    }
+
+    #[test]
+    fn a_large_argument_says_how_much_is_missing() {
+        let (mut parser, mut batch, limits) = (Parser::new(), Batch::default(), Limits::default());
+        let Ok(Parsed::Incomplete { missing }) =
+            parser.next(b"*2\r\n$3\r\nSET\r\n$1000000\r\nabc", &mut batch, &limits)
+        else {
+            panic!("the argument is not there");
+        };
+        assert_eq!(missing, 1_000_000 - 3 + 2);
+        assert!(parser.is_within_command());
+    }
+
+    #[test]
+    fn announced_lengths_take_no_memory() {
+        let (mut parser, mut batch, limits) = (Parser::new(), Batch::default(), Limits::default());
+        for bytes in [&b"*2147483647\r\n"[..], b"*2147483647\r\n$536870912\r\n", b"*2147483647\r\n$536870912\r\nabc"] {
+            assert!(matches!(parser.next(bytes, &mut batch, &limits), Ok(Parsed::Incomplete { .. })));
+        }
+        assert_eq!(parser.partial.unwrap().spans.capacity(), 0);
+        assert_eq!(batch.spans.capacity(), 0);
+    }
+
+    #[test]
+    fn commands_from_elsewhere_join_a_batch() {
+        let (mut parser, mut batch) = (Parser::new(), Batch::default());
+        let pushed = batch.push([&b"SET"[..], b"", b"value"]);
+        let Ok(Parsed::Command(inline)) = parser.next(b"get \"k\"\r\n", &mut batch, &Limits::default()) else {
+            panic!("a whole line");
+        };
+        let args = batch.args(&pushed, b"");
+        assert_eq!((args.at(0), args.get(1), args.get(3), args.bytes()), (&b"SET"[..], Some(&b""[..]), None, 8));
+        assert_eq!(format!("{:?}", batch.args(&inline, b"")), r#"["\"get\"", "\"k\""]"#);
+        assert_eq!(args.from(2).iter().collect::<Vec<_>>(), [b"value"]);
+        assert!(args.from(7).is_empty());
+    }
+
+    fn request() -> impl Strategy<Value = Vec<Vec<u8>>> {
+        let argument = prop_oneof![
+            4 => proptest::collection::vec(any::<u8>(), 0..12),
+            1 => proptest::collection::vec(any::<u8>(), 90..130),
+        ];
+        prop_oneof![
+            8 => proptest::collection::vec(argument.clone(), 1..6),
+            1 => proptest::collection::vec(argument, 95..105),
+        ]
+    }
+
+    fn encode(commands: &[Vec<Vec<u8>>]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let mut reply = crate::Reply::new(&mut bytes, crate::Protocol::Resp2);
+        for command in commands {
+            reply.array(command.len());
+            command.iter().for_each(|argument| reply.bulk(argument));
+        }
+        bytes
+    }
+
+    proptest! {
+        #[test]
+        fn any_split_gives_the_same_commands(
+            commands in proptest::collection::vec(request(), 1..5),
+            pieces in proptest::collection::vec(1usize..40, 1..10),
+        ) {
+            let bytes = encode(&commands);
+            prop_assert_eq!(parse(&bytes, &pieces, &Limits::default()), (commands, None));
+        }
+
+        #[test]
+        fn random_bytes_are_parsed_alike_in_any_pieces(
+            text in "[*$0-9-]{0,3}[*$0-9a-c\r\n\"' -]{0,60}",
+            piece in 1usize..10,
+        ) {
+            let text = text.replace('c', "\r\n").replace('b', "*1\r\n$2\r\n");
+            let limits = Limits { authenticated: text.len() % 2 == 0, ..Limits::default() };
+            let whole = parse(text.as_bytes(), &[usize::MAX], &limits);
+            prop_assert_eq!(parse(text.as_bytes(), &[piece], &limits), whole);
+        }
+
+        #[test]
+        fn mutated_requests_are_parsed_alike_in_any_pieces(
+            commands in proptest::collection::vec(request(), 1..4),
+            changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
+            piece in 1usize..50,
+        ) {
+            let mut bytes = encode(&commands);
+            for (at, byte) in changes {
+                let at = at.index(bytes.len());
+                bytes[at] = byte;
+            }
+            let whole = parse(&bytes, &[usize::MAX], &Limits::default());
+            prop_assert_eq!(parse(&bytes, &[piece], &Limits::default()), whole);
+        }
+    }
+}
