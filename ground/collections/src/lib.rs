@@ -7,9 +7,14 @@ mod hash;
 pub mod intset;
 mod item;
 pub mod listpack;
+pub mod lock;
+pub mod mailbox;
 mod memory;
+mod sync;
 
 pub use hash::hash;
 pub use intset::{IntSet, IntSetRef};
 pub use item::{Field, FieldRef, Keyed, Member, Scored, ScoredPointer, ScoredRef};
 pub use listpack::{Item, Listpack, ListpackRef};
+pub use lock::{Attempt, Guard, Parked, ShardSet, Shards, Ticket};
+pub use mailbox::Mailbox;
