@@ -1,1 +1,28 @@
-//! keyspace
+//! The keyspace: keys cut into shards, reached through a view of the shards that a command has locked.
+
+mod access;
+mod edit;
+mod effects;
+mod events;
+mod expiry;
+mod key;
+mod keyspace;
+mod locked;
+mod strings;
+mod walk;
+mod watch;
+
+pub use access::{AccessClock, Policy};
+pub use edit::Edit;
+pub use effects::{Effects, Event, LogMode, Stats};
+pub use events::Class;
+pub use expiry::ExpiryReport;
+pub use key::Key;
+pub use keyspace::{Context, Database, Keyspace, Options, Shard};
+pub use locked::{Expiry, Locked, WrongType, collection_of, kind_of};
+pub use strings::Text;
+pub use walk::DatabaseSize;
+pub use watch::{WatchFlag, Watchers};
+
+/// What the keyspace's tables hold: a key with its header and value in one allocation.
+pub type Entry = ochre_collections::Entry<ochre_values::Object>;

@@ -1,1 +1,17 @@
-//! values
+//! The values that keys hold: one module a type, each choosing the encodings that Redis names.
+
+pub mod hash;
+pub mod kind;
+pub mod limits;
+pub mod list;
+pub mod object;
+pub mod set;
+pub mod sorted_set;
+
+pub use hash::Hash;
+pub use kind::{Encoding, Kind};
+pub use limits::Limits;
+pub use list::List;
+pub use object::{Collection, Object, Packing};
+pub use set::Set;
+pub use sorted_set::SortedSet;

@@ -1,0 +1,5 @@
+//! Group bitmap.
+
+use crate::Command;
+
+pub const COMMANDS: &[Command] = &[];

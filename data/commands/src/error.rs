@@ -1,0 +1,74 @@
+//! Every error a command can reply, with its text on the wire; this file is the texts' one home.
+
+use std::borrow::Cow;
+use std::fmt;
+
+/// An error reply: the text after the `-` on the wire, beginning with its code (`ERR`, `WRONGTYPE`, …).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Error(Cow<'static, str>);
+
+impl Error {
+    pub const SYNTAX: Error = Error::fixed("ERR syntax error");
+    pub const WRONG_TYPE: Error =
+        Error::fixed("WRONGTYPE Operation against a key holding the wrong kind of value");
+    pub const NOT_AN_INTEGER: Error = Error::fixed("ERR value is not an integer or out of range");
+    pub const NOT_A_FLOAT: Error = Error::fixed("ERR value is not a valid float");
+    pub const OUT_OF_RANGE: Error = Error::fixed("ERR value is out of range");
+    pub const NOT_POSITIVE: Error = Error::fixed("ERR value is out of range, must be positive");
+    pub const INDEX_OUT_OF_RANGE: Error = Error::fixed("ERR index out of range");
+    pub const OFFSET_OUT_OF_RANGE: Error = Error::fixed("ERR offset is out of range");
+    pub const NO_SUCH_KEY: Error = Error::fixed("ERR no such key");
+    pub const SAME_OBJECT: Error = Error::fixed("ERR source and destination objects are the same");
+    pub const OVERFLOW: Error = Error::fixed("ERR increment or decrement would overflow");
+    pub const NAN_OR_INFINITY: Error = Error::fixed("ERR increment would produce NaN or Infinity");
+    pub const STRING_TOO_LONG: Error =
+        Error::fixed("ERR string exceeds maximum allowed size (proto-max-bulk-len)");
+    pub const BIT_OFFSET: Error = Error::fixed("ERR bit offset is not an integer or out of range");
+    pub const BIT_VALUE: Error = Error::fixed("ERR bit is not an integer or out of range");
+    pub const DB_INDEX: Error = Error::fixed("ERR DB index is out of range");
+    pub const INVALID_DB_INDEX: Error = Error::fixed("ERR invalid DB index");
+    pub const INVALID_CURSOR: Error = Error::fixed("ERR invalid cursor");
+    pub const INVALID_KEYS: Error = Error::fixed("ERR Invalid arguments specified for command");
+    pub const OUT_OF_MEMORY: Error =
+        Error::fixed("OOM command not allowed when used memory > 'maxmemory'.");
+    pub const NOT_AUTHENTICATED: Error = Error::fixed("NOAUTH Authentication required.");
+    pub const INTERNAL: Error = Error::fixed("ERR internal error");
+
+    /// An error with a constant text.
+    pub const fn fixed(text: &'static str) -> Error {
+        Error(Cow::Borrowed(text))
+    }
+
+    /// An error whose text is made up for the occasion.
+    pub fn text(text: impl Into<String>) -> Error {
+        Error(Cow::Owned(text.into()))
+    }
+
+    /// Too few or too many words for `name`, in lower case (`client|kill` for a subcommand).
+    pub fn wrong_arity(name: &str) -> Error {
+        Error::text(format!("ERR wrong number of arguments for '{name}' command"))
+    }
+
+    /// A deadline that is zero, negative or past the end of time, given to `name`.
+    pub fn invalid_expire(name: &str) -> Error {
+        Error::text(format!("ERR invalid expire time in '{name}' command"))
+    }
+
+    /// The text on the wire, without the leading `-`.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The first word: what INFO errorstats counts by.
+    pub fn code(&self) -> &str {
+        self.0.split(' ').next().unwrap_or("ERR")
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Error {}

@@ -1,0 +1,5 @@
+//! Group generic.
+
+use crate::Command;
+
+pub const COMMANDS: &[Command] = &[];

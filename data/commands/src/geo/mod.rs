@@ -1,0 +1,5 @@
+//! Group geo.
+
+use crate::Command;
+
+pub const COMMANDS: &[Command] = &[];

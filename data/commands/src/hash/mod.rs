@@ -1,0 +1,5 @@
+//! Group hash.
+
+use crate::Command;
+
+pub const COMMANDS: &[Command] = &[];

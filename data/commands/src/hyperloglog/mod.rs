@@ -1,0 +1,5 @@
+//! Group hyperloglog.
+
+use crate::Command;
+
+pub const COMMANDS: &[Command] = &[];

@@ -1,0 +1,5 @@
+//! Group list.
+
+use crate::Command;
+
+pub const COMMANDS: &[Command] = &[];

@@ -1,0 +1,5 @@
+//! Group set.
+
+use crate::Command;
+
+pub const COMMANDS: &[Command] = &[];

@@ -1,0 +1,5 @@
+//! Group sorted set.
+
+use crate::Command;
+
+pub const COMMANDS: &[Command] = &[];

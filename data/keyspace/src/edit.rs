@@ -1,0 +1,128 @@
+//! The door through which a collection is changed: in place when it is large, through a copy when it lies inline.
+
+use crate::Entry;
+use ochre_collections::entry::{Value, View};
+use ochre_collections::table::{Slot, VacantSlot};
+use ochre_values::{Collection, Packing};
+use std::ops::{Deref, DerefMut};
+
+/// Packed collections up to this length, in bytes, lie inside their entry.
+pub(crate) const INLINE_PACKED_BYTES_MAX: usize = 256;
+
+enum Place<'a> {
+    /// The collection is an object in its entry, edited where it is.
+    Object(Slot<'a, Entry>),
+    /// The collection was copied out of its entry and goes back when the edit ends.
+    Inline(Slot<'a, Entry>),
+    /// The key does not exist yet: it is made when the edit ends with something in it.
+    Vacant { slot: VacantSlot<'a, Entry>, key: &'a [u8], clock: u32 },
+}
+
+/// A collection being edited. When the edit ends, a new key is made, an empty one removed, a small one packed inline.
+pub struct Edit<'a, C: Collection> {
+    place: Option<Place<'a>>,
+    /// The collection, unless it is edited where it is.
+    copy: Option<C>,
+    deadlines: &'a mut usize,
+}
+
+impl<'a, C: Collection> Edit<'a, C> {
+    /// Edits the collection in `slot`; `None` when the value is of another type.
+    pub(crate) fn of(mut slot: Slot<'a, Entry>, deadlines: &'a mut usize) -> Option<Self> {
+        let copy = match slot.item().view() {
+            View::Packed { kind, bytes } => Some(C::unpack(Packing::from_byte(kind)?, bytes)?),
+            View::Object(_) => {
+                C::in_object_mut(slot.object_mut()?)?;
+                None
+            }
+            _ => return None,
+        };
+        let place = if copy.is_some() { Place::Inline(slot) } else { Place::Object(slot) };
+        Some(Edit { place: Some(place), copy, deadlines })
+    }
+
+    /// Edits a new collection under `key`.
+    pub(crate) fn new(slot: VacantSlot<'a, Entry>, key: &'a [u8], clock: u32, deadlines: &'a mut usize) -> Self {
+        Edit { place: Some(Place::Vacant { slot, key, clock }), copy: Some(C::new()), deadlines }
+    }
+
+    /// Ends the edit and says whether the key exists no more (or never came to be).
+    pub fn finish(mut self) -> bool {
+        self.store()
+    }
+
+    fn store(&mut self) -> bool {
+        let Some(place) = self.place.take() else { return false };
+        let empty = match (&place, &self.copy) {
+            (_, Some(copy)) => copy.is_empty(),
+            (Place::Object(slot), None) => matches!(slot.item().view(), View::Object(object)
+                if C::in_object(object).is_some_and(C::is_empty)),
+            _ => false,
+        };
+        match (place, self.copy.take()) {
+            (Place::Object(slot) | Place::Inline(slot), _) if empty => {
+                *self.deadlines -= usize::from(slot.item().expiry_ms().is_some());
+                slot.remove();
+            }
+            (Place::Object(_), _) => {}
+            (Place::Inline(mut slot), Some(copy)) => store_in(&mut slot, copy),
+            (Place::Vacant { slot, key, clock }, Some(copy)) if !empty => {
+                let mut entry = match small_pack(&copy) {
+                    Some((packing, bytes)) => Entry::new(key, Value::Packed { kind: packing as u8, bytes }, None),
+                    None => Entry::new(key, Value::Object(copy.into_object()), None),
+                };
+                entry.set_clock(clock);
+                slot.insert(entry);
+            }
+            _ => {}
+        }
+        empty
+    }
+}
+
+/// Keeps `collection` as the value of `slot`: inline when it is packed and small.
+fn store_in<C: Collection>(slot: &mut Slot<'_, Entry>, collection: C) {
+    match small_pack(&collection) {
+        Some((packing, bytes)) => slot.update(|entry| entry.set_value(Value::Packed { kind: packing as u8, bytes })),
+        None => slot.update(|entry| entry.set_value(Value::Object(collection.into_object()))),
+    }
+}
+
+/// The bytes of a collection that is to lie inline.
+pub(crate) fn small_pack<C: Collection>(collection: &C) -> Option<(Packing, &[u8])> {
+    collection.pack().filter(|(_, bytes)| bytes.len() <= INLINE_PACKED_BYTES_MAX)
+}
+
+impl<C: Collection> Deref for Edit<'_, C> {
+    type Target = C;
+
+    fn deref(&self) -> &C {
+        match (&self.copy, &self.place) {
+            (Some(copy), _) => copy,
+            (None, Some(Place::Object(slot))) => match slot.item().view() {
+                View::Object(object) => C::in_object(object).expect("the type was checked when the edit began"),
+                _ => unreachable!("an edit in place is of an object"),
+            },
+            _ => unreachable!("an edit has a copy or an object"),
+        }
+    }
+}
+
+impl<C: Collection> DerefMut for Edit<'_, C> {
+    fn deref_mut(&mut self) -> &mut C {
+        match (&mut self.copy, &mut self.place) {
+            (Some(copy), _) => copy,
+            (None, Some(Place::Object(slot))) => {
+                let object = slot.object_mut().expect("an edit in place is of an object");
+                C::in_object_mut(object).expect("the type was checked when the edit began")
+            }
+            _ => unreachable!("an edit has a copy or an object"),
+        }
+    }
+}
+
+impl<C: Collection> Drop for Edit<'_, C> {
+    fn drop(&mut self) {
+        self.store();
+    }
+}

@@ -1,0 +1,84 @@
+//! What a command did, as data: the aftermath turns it into log entries, events and wake-ups.
+
+use crate::Class;
+use std::cell::Cell;
+
+/// A keyspace event that somebody may be subscribed to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    pub db: usize,
+    pub class: Class,
+    pub name: &'static str,
+    pub key: Box<[u8]>,
+}
+
+/// What goes to the log for a command that changed something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum LogMode {
+    /// The command as the client sent it.
+    #[default]
+    Verbatim,
+    /// What the command put into `Effects::log` instead.
+    Rewritten,
+    /// Nothing.
+    Nothing,
+}
+
+/// Counters of the keyspace, in the units of INFO's fields of the same names.
+#[derive(Default)]
+pub struct Stats {
+    pub keyspace_hits: Cell<u64>,
+    pub keyspace_misses: Cell<u64>,
+    pub expired_keys: Cell<u64>,
+    pub expired_fields: Cell<u64>,
+}
+
+/// The effects of the command that runs, and counters since they were last collected. One a thread, reused.
+#[derive(Default)]
+pub struct Effects {
+    /// Changes since the command began, as `rdb_changes_since_last_save` counts them.
+    pub changes: u64,
+    /// Whether the command has reached for anything to change: a panic from then on may leave it half-changed.
+    pub touched: bool,
+    pub log_mode: LogMode,
+    /// Commands in place of the client's own: each a database number and its words.
+    pub log: Vec<(usize, Vec<Box<[u8]>>)>,
+    pub events: Vec<Event>,
+    /// Keys with somebody blocked on them that may now be served: database and key.
+    pub ready: Vec<(usize, Box<[u8]>)>,
+    /// Keys that a read found expired: database, hash and key. They are removed once the read is over.
+    pub(crate) due: std::cell::RefCell<Vec<(usize, u64, Box<[u8]>)>>,
+    /// Reads that found nothing, when somebody listens for them.
+    pub(crate) misses: std::cell::RefCell<Vec<(usize, Box<[u8]>)>>,
+    /// Keys that expired while the command ran: logged as removals before the command itself.
+    pub removals: Vec<(usize, Box<[u8]>)>,
+    pub stats: Stats,
+}
+
+impl Effects {
+    /// Forgets the last command's effects; counters stay.
+    pub fn clear(&mut self) {
+        self.changes = 0;
+        self.touched = false;
+        self.log_mode = LogMode::Verbatim;
+        self.log.clear();
+        self.events.clear();
+        self.ready.clear();
+        self.due.get_mut().clear();
+        self.misses.get_mut().clear();
+        self.removals.clear();
+    }
+}
+
+impl Effects {
+    /// Events of reads that found nothing join the others.
+    pub fn collect_misses(&mut self) {
+        for (db, key) in self.misses.get_mut().drain(..) {
+            self.events.push(Event { db, class: Class::KEY_MISS, name: "keymiss", key });
+        }
+    }
+}
+
+pub(crate) fn count(counter: &Cell<u64>) {
+    counter.set(counter.get() + 1);
+}

@@ -1,0 +1,150 @@
+//! All keys of all databases, cut into shards.
+
+use crate::{AccessClock, Class, Effects, Entry, Key, Locked, Watchers};
+use ochre_collections::Table;
+use ochre_collections::lock::{Guard, ShardSet, Shards, Ticket};
+use ochre_values::Limits;
+
+/// How a keyspace is cut.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Number of shards, a power of two, at most 1,024.
+    pub shards: usize,
+    /// Whether one thread alone uses the keyspace, so that locks need no atomic operations.
+    pub single_threaded: bool,
+    /// Number of databases that SELECT reaches.
+    pub databases: usize,
+}
+
+/// The keys of one database in one shard.
+#[derive(Default)]
+pub struct Database {
+    pub table: Table<Entry>,
+    /// Number of keys with a deadline.
+    pub deadlines: usize,
+    /// Where the active expiry goes on.
+    pub(crate) expiry_cursor: u64,
+}
+
+/// One shard: everything that its lock protects.
+pub struct Shard {
+    pub databases: Box<[Database]>,
+    pub watchers: Watchers,
+}
+
+/// All shards.
+pub struct Keyspace {
+    pub(crate) shards: Shards<Shard>,
+    mask: u64,
+    databases: usize,
+}
+
+/// What a thread knows for all commands of one turn of its loop.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// Wall clock, Unix time in milliseconds.
+    pub now_ms: u64,
+    pub access: AccessClock,
+    pub limits: Limits,
+    /// Event classes that somebody wants.
+    pub notify: Class,
+    /// Whether anything reads the log (AOF, a replica, a backlog).
+    pub log_wanted: bool,
+    /// Whether reads leave access clocks alone (CLIENT NO-TOUCH).
+    pub no_touch: bool,
+    /// Whether keys expire by themselves here (not on a replica, not while loading).
+    pub expire: bool,
+}
+
+impl Default for Context {
+    fn default() -> Self {
+        Context {
+            now_ms: 0,
+            access: AccessClock::default(),
+            limits: Limits::default(),
+            notify: Class::NONE,
+            log_wanted: false,
+            no_touch: false,
+            expire: true,
+        }
+    }
+}
+
+impl Keyspace {
+    /// An empty keyspace; `wake` is called with the ticket of a parked client whose shard has become free.
+    pub fn new(options: Options, wake: impl Fn(Ticket) + Send + Sync + 'static) -> Self {
+        assert!(options.shards.is_power_of_two() && options.shards <= 1024, "shards are a power of two up to 1,024");
+        let make = |_| Shard {
+            databases: (0..options.databases).map(|_| Database::default()).collect(),
+            watchers: Watchers::default(),
+        };
+        let shards = if options.single_threaded {
+            Shards::single_threaded(options.shards, make)
+        } else {
+            Shards::new(options.shards, wake, make)
+        };
+        Keyspace {
+            shards,
+            mask: options.shards as u64 - 1,
+            databases: options.databases,
+        }
+    }
+
+    /// Number of databases.
+    pub fn databases(&self) -> usize {
+        self.databases
+    }
+
+    /// Number of shards.
+    pub fn shard_count(&self) -> usize {
+        self.shards.len()
+    }
+
+    /// The locks themselves.
+    pub fn shards(&self) -> &Shards<Shard> {
+        &self.shards
+    }
+
+    /// The shard of `key`.
+    pub fn shard_of(&self, key: &Key<'_>) -> usize {
+        self.shard_of_hash(key.hash())
+    }
+
+    /// The shard of a key with this hash. The table takes its bits from both ends of the hash, so these are mixed anew.
+    #[inline]
+    pub fn shard_of_hash(&self, hash: u64) -> usize {
+        ((hash.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32) & self.mask) as usize
+    }
+
+    /// Every shard.
+    pub fn all_shards(&self) -> ShardSet {
+        ShardSet::all(self.shards.len())
+    }
+
+    /// The view of a command over the shards of `guard`, at database `db`.
+    pub fn view<'a>(
+        &'a self,
+        guard: Guard<'a, Shard>,
+        context: &'a Context,
+        effects: &'a mut Effects,
+        db: usize,
+    ) -> Locked<'a> {
+        Locked::new(self, guard, context, effects, db)
+    }
+
+    /// Brings the bucket of a key with this hash into the cache. Costs a lock; skipped when the shard is busy.
+    #[inline]
+    pub fn prefetch_bucket(&self, db: usize, hash: u64) {
+        if let Ok(guard) = self.shards.try_lock_at_once(&ShardSet::of(self.shard_of_hash(hash))) {
+            guard.get(self.shard_of_hash(hash)).databases[db].table.prefetch(hash);
+        }
+    }
+
+    /// As `prefetch_bucket`, for the entry itself; the bucket should be in the cache.
+    #[inline]
+    pub fn prefetch_entry(&self, db: usize, hash: u64) {
+        if let Ok(guard) = self.shards.try_lock_at_once(&ShardSet::of(self.shard_of_hash(hash))) {
+            guard.get(self.shard_of_hash(hash)).databases[db].table.prefetch_item(hash);
+        }
+    }
+}

@@ -1,0 +1,564 @@
+//! The locked view: the one door through which a command reads and changes keys.
+
+use crate::edit::{Edit, small_pack};
+use crate::effects::{Effects, Event, LogMode, count};
+use crate::keyspace::{Context, Database, Keyspace, Shard};
+use crate::strings::{Text, edit_in_slot, raw_value_of, value_of};
+use crate::{Class, Entry, Key};
+use ochre_collections::entry::{EntryRef, Value, View};
+use ochre_collections::lock::{Guard, ShardSet};
+use ochre_collections::table::{Lookup, Slot};
+use ochre_values::{Collection, Kind, Limits, Object, Packing};
+
+/// The value is not of the type that the command works on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WrongType;
+
+/// What becomes of a key's deadline when its value is replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expiry {
+    /// The key has none afterwards.
+    Clear,
+    /// The old one stays.
+    Keep,
+    /// Unix time in ms.
+    At(u64),
+}
+
+/// A view of the shards that a command has locked. Reaching for a key in another shard panics: the command's spec lied.
+///
+/// Reads take `&self`, so a command can hold several values at once; expired keys are invisible to them and are removed
+/// once the command is over. Writes remove what is due first.
+pub struct Locked<'a> {
+    keyspace: &'a Keyspace,
+    guard: Guard<'a, Shard>,
+    context: &'a Context,
+    pub effects: &'a mut Effects,
+    db: usize,
+}
+
+impl<'a> Locked<'a> {
+    pub(crate) fn new(
+        keyspace: &'a Keyspace,
+        guard: Guard<'a, Shard>,
+        context: &'a Context,
+        effects: &'a mut Effects,
+        db: usize,
+    ) -> Self {
+        Locked { keyspace, guard, context, effects, db }
+    }
+
+    /// The selected database.
+    pub fn db(&self) -> usize {
+        self.db
+    }
+
+    /// Selects another database, which must exist.
+    pub fn select(&mut self, db: usize) {
+        assert!(db < self.keyspace.databases(), "SELECT checks the number");
+        self.db = db;
+    }
+
+    /// Number of databases.
+    pub fn databases(&self) -> usize {
+        self.keyspace.databases()
+    }
+
+    /// Wall clock of this command, Unix time in ms. It stands still while the command runs.
+    pub fn now_ms(&self) -> u64 {
+        self.context.now_ms
+    }
+
+    /// Encoding thresholds.
+    pub fn limits(&self) -> &'a Limits {
+        &self.context.limits
+    }
+
+    /// What the thread knows for all commands of this turn.
+    pub fn context(&self) -> &'a Context {
+        self.context
+    }
+
+    /// The whole keyspace's facts (number of shards, of databases).
+    pub fn keyspace(&self) -> &'a Keyspace {
+        self.keyspace
+    }
+
+    /// The shards that this view holds.
+    pub fn held(&self) -> &ShardSet {
+        self.guard.held()
+    }
+
+    // ---- reading ----
+
+    /// The entry of `key` if it lives; leaves access clock and counters alone.
+    pub fn peek(&self, key: &Key<'_>) -> Option<EntryRef<'_, Object>> {
+        self.peek_in(self.db, key)
+    }
+
+    /// As `peek`, in database `db`.
+    pub fn peek_in(&self, db: usize, key: &Key<'_>) -> Option<EntryRef<'_, Object>> {
+        let entry = self.database_in(db, key).table.get(key.hash(), key.bytes())?;
+        if self.is_due(&entry) {
+            self.effects.due.borrow_mut().push((db, key.hash(), key.bytes().into()));
+            return None;
+        }
+        Some(entry)
+    }
+
+    /// The entry of `key` if it lives; counts a hit or a miss and touches the access clock.
+    #[inline]
+    pub fn lookup(&self, key: &Key<'_>) -> Option<EntryRef<'_, Object>> {
+        match self.peek(key) {
+            Some(entry) => {
+                count(&self.effects.stats.keyspace_hits);
+                self.touch(&entry);
+                Some(entry)
+            }
+            None => {
+                self.missed(key);
+                None
+            }
+        }
+    }
+
+    #[cold]
+    fn missed(&self, key: &Key<'_>) {
+        count(&self.effects.stats.keyspace_misses);
+        if self.context.notify.any(Class::KEY_MISS) {
+            self.effects.misses.borrow_mut().push((self.db, key.bytes().into()));
+        }
+    }
+
+    #[inline]
+    fn touch(&self, entry: &EntryRef<'_, Object>) {
+        if !self.context.no_touch {
+            let clock = entry.clock();
+            let touched = self.context.access.touched(clock);
+            if touched != clock {
+                entry.set_clock(touched);
+            }
+        }
+    }
+
+    #[inline]
+    fn is_due(&self, entry: &EntryRef<'_, Object>) -> bool {
+        // `expire` is looked at last: nearly every key has no deadline, or one that lies ahead.
+        entry.expiry_ms().is_some_and(|deadline| deadline <= self.context.now_ms) && self.context.expire
+    }
+
+    /// Whether `key` lives; counts as an access.
+    pub fn exists(&self, key: &Key<'_>) -> bool {
+        self.lookup(key).is_some()
+    }
+
+    /// The type of `key`'s value, without counting as an access.
+    pub fn kind(&self, key: &Key<'_>) -> Option<Kind> {
+        self.peek(key).map(|entry| kind_of(entry.view()))
+    }
+
+    /// The string at `key`.
+    #[inline]
+    pub fn text(&self, key: &Key<'_>) -> Result<Option<Text<'_>>, WrongType> {
+        match self.lookup(key) {
+            Some(entry) => Text::of(entry.view()).map(Some).ok_or(WrongType),
+            None => Ok(None),
+        }
+    }
+
+    /// The collection at `key`, to read.
+    pub fn read<C: Collection>(&self, key: &Key<'_>) -> Result<Option<C::Ref<'_>>, WrongType> {
+        match self.lookup(key) {
+            Some(entry) => collection_of::<C>(entry.view()).map(Some).ok_or(WrongType),
+            None => Ok(None),
+        }
+    }
+
+    /// The deadline of `key` in Unix ms: `None` when the key does not live, `Some(None)` when it has none.
+    pub fn expiry_ms(&self, key: &Key<'_>) -> Option<Option<u64>> {
+        self.peek(key).map(|entry| entry.expiry_ms())
+    }
+
+    // ---- writing ----
+
+    /// Edits the collection at `key`; `None` when there is none.
+    pub fn edit<C: Collection>(&mut self, key: &Key<'_>) -> Result<Option<Edit<'_, C>>, WrongType> {
+        self.expire_if_due(key);
+        let clock = self.context.access;
+        let no_touch = self.context.no_touch;
+        let database = self.database_mut(key);
+        match database.table.find(key.hash(), key.bytes()) {
+            Some(slot) => {
+                if !no_touch {
+                    let touched = clock.touched(slot.item().clock());
+                    slot.item().set_clock(touched);
+                }
+                Edit::of(slot, &mut database.deadlines).map(Some).ok_or(WrongType)
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// Edits the collection at `key`, a new one when there is none.
+    pub fn edit_or_new<'k, C: Collection>(&'k mut self, key: &Key<'k>) -> Result<Edit<'k, C>, WrongType> {
+        self.expire_if_due(key);
+        let clock = self.context.access;
+        let no_touch = self.context.no_touch;
+        if matches!(C::KIND, Kind::List | Kind::SortedSet | Kind::Stream) {
+            self.note_ready(key);
+        }
+        let database = self.database_mut(key);
+        match database.table.entry(key.hash(), key.bytes()) {
+            Lookup::Found(slot) => {
+                if !no_touch {
+                    let touched = clock.touched(slot.item().clock());
+                    slot.item().set_clock(touched);
+                }
+                Edit::of(slot, &mut database.deadlines).ok_or(WrongType)
+            }
+            Lookup::Vacant(slot) => Ok(Edit::new(slot, key.bytes(), clock.initial(), &mut database.deadlines)),
+        }
+    }
+
+    /// Makes `bytes` the string at `key`, whatever was there.
+    #[inline]
+    pub fn set_text(&mut self, key: &Key<'_>, bytes: &[u8], expiry: Expiry) {
+        self.set_value(key, value_of(bytes), expiry);
+    }
+
+    /// As `set_text` without turning digits into an integer (APPEND and SETRANGE on a new key).
+    pub fn set_raw_text(&mut self, key: &Key<'_>, bytes: &[u8], expiry: Expiry) {
+        self.set_value(key, raw_value_of(bytes, true), expiry);
+    }
+
+    /// Makes `value` the string at `key`; the deadline stays.
+    pub fn set_int(&mut self, key: &Key<'_>, value: i64) {
+        self.set_value(key, Value::Int(value), Expiry::Keep);
+    }
+
+    /// Makes `collection` the value of `key`, whatever was there; an empty one removes the key.
+    pub fn put<C: Collection>(&mut self, key: &Key<'_>, collection: C, expiry: Expiry) {
+        if collection.is_empty() {
+            self.remove(key);
+            return;
+        }
+        self.note_ready(key);
+        match small_pack(&collection) {
+            Some((packing, bytes)) => self.set_value(key, Value::Packed { kind: packing as u8, bytes }, expiry),
+            None => self.set_value(key, Value::Object(collection.into_object()), expiry),
+        }
+    }
+
+    /// Replaces or makes the value of `key`.
+    #[inline]
+    fn set_value(&mut self, key: &Key<'_>, value: Value<'_, Object>, expiry: Expiry) {
+        let access = self.context.access;
+        let now_ms = self.context.now_ms;
+        let expire = self.context.expire;
+        let notify_new = self.context.notify.any(Class::NEW);
+        let database = self.database_mut(key);
+        match database.table.entry(key.hash(), key.bytes()) {
+            Lookup::Found(mut slot) => {
+                let old = slot.item().expiry_ms();
+                slot.update(|entry| entry.set_value(value));
+                // A deadline that has passed is not one to keep: the key would have been gone.
+                let kept = old.filter(|deadline| !expire || *deadline > now_ms);
+                let new = match expiry {
+                    Expiry::Clear => None,
+                    Expiry::Keep => kept,
+                    Expiry::At(deadline) => Some(deadline),
+                };
+                if new != old {
+                    slot.update(|entry| entry.set_expiry(new));
+                    database.deadlines = database.deadlines + usize::from(new.is_some()) - usize::from(old.is_some());
+                    if let Some(deadline) = new {
+                        database.table.note_deadline(key.hash(), deadline);
+                    }
+                } else {
+                    // SET counts as an access, and a new value starts a new life for LFU.
+                    let clock = slot.item().clock();
+                    let touched = access.touched(clock);
+                    if touched != clock {
+                        slot.item().set_clock(touched);
+                    }
+                }
+            }
+            Lookup::Vacant(slot) => {
+                let deadline = match expiry {
+                    Expiry::At(deadline) => Some(deadline),
+                    _ => None,
+                };
+                let mut entry = Entry::new(key.bytes(), value, deadline);
+                entry.set_clock(access.initial());
+                slot.insert(entry);
+                if let Some(deadline) = deadline {
+                    database.deadlines += 1;
+                    database.table.note_deadline(key.hash(), deadline);
+                }
+                if notify_new {
+                    self.event(Class::NEW, "new", key);
+                }
+            }
+        }
+    }
+
+    /// Edits the string at `key` as a vector of bytes; `None` when the key does not exist.
+    pub fn edit_text<R>(
+        &mut self,
+        key: &Key<'_>,
+        edit: impl FnOnce(&mut Vec<u8>) -> R,
+    ) -> Result<Option<R>, WrongType> {
+        let Some(mut slot) = self.find(key) else { return Ok(None) };
+        if Text::of(slot.item().view()).is_none() {
+            return Err(WrongType);
+        }
+        Ok(Some(edit_in_slot(&mut slot, edit)))
+    }
+
+    /// The bytes of the string at `key` to change in place without changing their number; `None` when there are none or
+    /// the value is kept as an integer (use `edit_text` then).
+    pub fn text_bytes_mut(&mut self, key: &Key<'_>) -> Result<Option<&mut [u8]>, WrongType> {
+        let Some(slot) = self.find(key) else { return Ok(None) };
+        let view = slot.item().view();
+        match view {
+            View::Int(_) => Ok(None),
+            View::Str { .. } | View::Object(Object::String(_)) => Ok(slot.into_str_mut()),
+            _ => Err(WrongType),
+        }
+    }
+
+    /// The live slot of `key`.
+    fn find(&mut self, key: &Key<'_>) -> Option<Slot<'_, Entry>> {
+        self.expire_if_due(key);
+        let access = self.context.access;
+        let no_touch = self.context.no_touch;
+        let slot = self.database_mut(key).table.find(key.hash(), key.bytes())?;
+        if !no_touch {
+            let touched = access.touched(slot.item().clock());
+            slot.item().set_clock(touched);
+        }
+        Some(slot)
+    }
+
+    /// Removes `key`; says whether it lived.
+    pub fn remove(&mut self, key: &Key<'_>) -> bool {
+        self.take(key).is_some()
+    }
+
+    /// Takes the entry of `key` out, with its deadline and clock.
+    pub fn take(&mut self, key: &Key<'_>) -> Option<Entry> {
+        self.expire_if_due(key);
+        self.take_from(self.db, key)
+    }
+
+    fn take_from(&mut self, db: usize, key: &Key<'_>) -> Option<Entry> {
+        let database = self.database_mut_in(db, key);
+        let entry = database.table.remove(key.hash(), key.bytes())?;
+        database.deadlines -= usize::from(entry.as_ref().expiry_ms().is_some());
+        Some(entry)
+    }
+
+    /// Puts an entry that `take` gave under `key` of database `db`, in place of what is there.
+    pub fn put_entry(&mut self, db: usize, key: &Key<'_>, entry: Entry) {
+        self.take_from(db, key);
+        let entry = entry.with_key(key.bytes());
+        let deadline = entry.as_ref().expiry_ms();
+        let database = self.database_mut_in(db, key);
+        database.table.insert_new(key.hash(), entry);
+        if let Some(deadline) = deadline {
+            database.deadlines += 1;
+            database.table.note_deadline(key.hash(), deadline);
+        }
+        let selected = std::mem::replace(&mut self.db, db);
+        self.note_ready(key);
+        self.db = selected;
+    }
+
+    /// Sets or clears the deadline of `key` (Unix ms); says whether the key lives.
+    pub fn set_expiry(&mut self, key: &Key<'_>, deadline_ms: Option<u64>) -> bool {
+        self.expire_if_due(key);
+        let database = self.database_mut(key);
+        let Some(mut slot) = database.table.find(key.hash(), key.bytes()) else { return false };
+        let had = slot.item().expiry_ms().is_some();
+        slot.update(|entry| entry.set_expiry(deadline_ms));
+        database.deadlines = database.deadlines + usize::from(deadline_ms.is_some()) - usize::from(had);
+        if let Some(deadline) = deadline_ms {
+            database.table.note_deadline(key.hash(), deadline);
+        }
+        true
+    }
+
+    /// Sets the 24-bit access clock of `key` (RESTORE IDLETIME and FREQ).
+    pub fn set_clock(&mut self, key: &Key<'_>, clock: u32) {
+        if let Some(entry) = self.peek(key) {
+            entry.set_clock(clock);
+        }
+    }
+
+    /// Some field of the hash at `key` has this deadline: the active expiry will look at the hash by then.
+    pub fn note_field_deadline(&mut self, key: &Key<'_>, deadline_ms: u64) {
+        self.database_mut(key).table.note_deadline(key.hash(), deadline_ms);
+    }
+
+    /// Removes `key` if its deadline has passed.
+    #[inline]
+    pub fn expire_if_due(&mut self, key: &Key<'_>) {
+        if self.database(key).deadlines == 0 || !self.context.expire {
+            return;
+        }
+        let due = |entry: EntryRef<'_, Object>| entry.expiry_ms().is_some_and(|at| at <= self.context.now_ms);
+        if self.database(key).table.get(key.hash(), key.bytes()).is_some_and(due) {
+            self.expire(self.db, key);
+        }
+    }
+
+    #[cold]
+    fn expire(&mut self, db: usize, key: &Key<'_>) {
+        if self.take_from(db, key).is_none() {
+            return;
+        }
+        count(&self.effects.stats.expired_keys);
+        self.propagate_removal(db, key);
+        let selected = std::mem::replace(&mut self.db, db);
+        self.event(Class::EXPIRED, "expired", key);
+        self.touch_watchers(key);
+        self.db = selected;
+    }
+
+    /// Removes what reads found expired; the last thing before the shards are unlocked.
+    pub fn finish(&mut self) {
+        if !self.effects.due.get_mut().is_empty() {
+            self.remove_due();
+        }
+    }
+
+    #[cold]
+    fn remove_due(&mut self) {
+        for (db, hash, key) in std::mem::take(self.effects.due.get_mut()) {
+            let key = Key::with_hash(&key, hash);
+            let still_due = self
+                .database_in(db, &key)
+                .table
+                .get(key.hash(), key.bytes())
+                .is_some_and(|entry| self.is_due(&entry));
+            if still_due {
+                self.expire(db, &key);
+            }
+        }
+    }
+
+    // ---- effects ----
+
+    /// `key` was changed: counts a change, tells watchers, and publishes `event`.
+    #[inline]
+    pub fn changed(&mut self, key: &Key<'_>, class: Class, event: &'static str) {
+        self.changed_times(key, class, event, 1);
+    }
+
+    /// As `changed`, for `times` changes at once.
+    #[inline]
+    pub fn changed_times(&mut self, key: &Key<'_>, class: Class, event: &'static str, times: u64) {
+        self.effects.changes += times;
+        self.touch_watchers(key);
+        self.event(class, event, key);
+    }
+
+    /// `key` is gone: publishes `del`. The change itself has been counted by `changed`.
+    pub fn deleted(&mut self, key: &Key<'_>) {
+        self.touch_watchers(key);
+        self.event(Class::GENERIC, "del", key);
+    }
+
+    /// Publishes an event without a change.
+    #[inline]
+    pub fn event(&mut self, class: Class, event: &'static str, key: &Key<'_>) {
+        if self.context.notify.any(class) {
+            self.effects.events.push(Event { db: self.db, class, name: event, key: key.bytes().into() });
+        }
+    }
+
+    /// Raises the flags of clients that watch `key`.
+    #[inline]
+    pub fn touch_watchers(&mut self, key: &Key<'_>) {
+        let shard = self.guard.get(self.keyspace.shard_of(key));
+        if !shard.watchers.is_empty() {
+            shard.watchers.changed(self.db, key.bytes());
+        }
+    }
+
+    /// Logs these words instead of the client's own command.
+    pub fn log(&mut self, words: &[&[u8]]) {
+        self.effects.log_mode = LogMode::Rewritten;
+        if self.context.log_wanted {
+            self.effects.log.push((self.db, words.iter().map(|word| Box::from(*word)).collect()));
+        }
+    }
+
+    /// Logs nothing for this command.
+    pub fn log_nothing(&mut self) {
+        self.effects.log_mode = LogMode::Nothing;
+    }
+
+    /// Whether anybody reads the log: what is only for the log need not be made otherwise.
+    pub fn log_wanted(&self) -> bool {
+        self.context.log_wanted
+    }
+
+    fn propagate_removal(&mut self, db: usize, key: &Key<'_>) {
+        if self.context.log_wanted {
+            self.effects.removals.push((db, key.bytes().into()));
+        }
+    }
+
+    /// Somebody may be blocked on `key`, which now holds a value to take from.
+    fn note_ready(&mut self, _key: &Key<'_>) {}
+
+    // ---- places ----
+
+    #[inline]
+    pub(crate) fn database(&self, key: &Key<'_>) -> &Database {
+        self.database_in(self.db, key)
+    }
+
+    #[inline]
+    fn database_in(&self, db: usize, key: &Key<'_>) -> &Database {
+        &self.guard.get(self.keyspace.shard_of(key)).databases[db]
+    }
+
+    #[inline]
+    fn database_mut(&mut self, key: &Key<'_>) -> &mut Database {
+        self.database_mut_in(self.db, key)
+    }
+
+    #[inline]
+    fn database_mut_in(&mut self, db: usize, key: &Key<'_>) -> &mut Database {
+        self.effects.touched = true;
+        &mut self.guard.get_mut(self.keyspace.shard_of(key)).databases[db]
+    }
+
+    pub(crate) fn guard(&self) -> &Guard<'a, Shard> {
+        &self.guard
+    }
+
+    pub(crate) fn guard_mut(&mut self) -> &mut Guard<'a, Shard> {
+        &mut self.guard
+    }
+}
+
+/// The type of a value as an entry shows it.
+pub fn kind_of(view: View<'_, Object>) -> Kind {
+    match view {
+        View::Int(_) | View::Str { .. } => Kind::String,
+        View::Packed { kind, .. } => Packing::from_byte(kind).expect("entries hold known packings").kind(),
+        View::Object(object) => object.kind(),
+    }
+}
+
+/// The collection in an entry, to read; `None` when it is of another type.
+pub fn collection_of<C: Collection>(view: View<'_, Object>) -> Option<C::Ref<'_>> {
+    match view {
+        View::Packed { kind, bytes } => C::packed_ref(Packing::from_byte(kind)?, bytes),
+        View::Object(object) => C::in_object(object).map(C::as_ref),
+        _ => None,
+    }
+}

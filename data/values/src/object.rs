@@ -1,0 +1,135 @@
+//! A value that is too big, or of too rich a type, to lie inside its key's entry.
+
+use crate::{Encoding, Hash, Kind, List, Set, SortedSet};
+
+/// What an entry holds when its value is neither an integer nor inline bytes.
+#[derive(Clone)]
+pub enum Object {
+    /// A string longer than the entry takes inline.
+    String(Vec<u8>),
+    List(List),
+    Set(Set),
+    Hash(Hash),
+    SortedSet(SortedSet),
+}
+
+impl Object {
+    /// The type of the value.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Object::String(_) => Kind::String,
+            Object::List(_) => Kind::List,
+            Object::Set(_) => Kind::Set,
+            Object::Hash(_) => Kind::Hash,
+            Object::SortedSet(_) => Kind::SortedSet,
+        }
+    }
+
+    /// The encoding that OBJECT ENCODING names.
+    pub fn encoding(&self) -> Encoding {
+        match self {
+            Object::String(_) => Encoding::Raw,
+            Object::List(list) => list.encoding(),
+            Object::Set(set) => set.encoding(),
+            Object::Hash(hash) => hash.encoding(),
+            Object::SortedSet(set) => set.encoding(),
+        }
+    }
+
+    /// Bytes of memory behind the object.
+    pub fn memory_bytes(&self) -> usize {
+        match self {
+            Object::String(bytes) => bytes.capacity(),
+            Object::List(list) => list.memory_bytes(),
+            Object::Set(set) => set.memory_bytes(),
+            Object::Hash(hash) => hash.memory_bytes(),
+            Object::SortedSet(set) => set.memory_bytes(),
+        }
+    }
+}
+
+/// How the bytes of a small collection that lies inline in its entry are to be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Packing {
+    List,
+    SetListpack,
+    SetIntset,
+    Hash,
+    SortedSet,
+}
+
+impl Packing {
+    /// The packing stored as `byte`; `None` for a byte that no packing has.
+    pub const fn from_byte(byte: u8) -> Option<Packing> {
+        Some(match byte {
+            0 => Packing::List,
+            1 => Packing::SetListpack,
+            2 => Packing::SetIntset,
+            3 => Packing::Hash,
+            4 => Packing::SortedSet,
+            _ => return None,
+        })
+    }
+
+    /// The encoding that OBJECT ENCODING names.
+    pub const fn encoding(self) -> Encoding {
+        match self {
+            Packing::SetIntset => Encoding::Intset,
+            _ => Encoding::Listpack,
+        }
+    }
+
+    /// The type of a collection packed like this.
+    pub const fn kind(self) -> Kind {
+        match self {
+            Packing::List => Kind::List,
+            Packing::SetListpack | Packing::SetIntset => Kind::Set,
+            Packing::Hash => Kind::Hash,
+            Packing::SortedSet => Kind::SortedSet,
+        }
+    }
+}
+
+/// A collection type that a key can hold. The keyspace edits every collection through this face, so that a small one can
+/// lie inline in the entry without its module knowing.
+pub trait Collection: Sized {
+    /// A borrowed face for reading, over the object or over inline bytes.
+    type Ref<'a>: Copy;
+
+    const KIND: Kind;
+
+    /// An empty collection.
+    fn new() -> Self;
+
+    fn is_empty(&self) -> bool;
+
+    fn as_ref(&self) -> Self::Ref<'_>;
+
+    fn into_object(self) -> Object;
+
+    /// The collection in `object`, or the object back when it is of another type.
+    fn from_object(object: Object) -> Result<Self, Object>;
+
+    fn in_object(object: &Object) -> Option<&Self>;
+
+    fn in_object_mut(object: &mut Object) -> Option<&mut Self>;
+
+    /// The reading face over inline bytes; `None` when `packing` is another type's.
+    fn packed_ref(packing: Packing, bytes: &[u8]) -> Option<Self::Ref<'_>>;
+
+    /// An owned collection from inline bytes; `None` when `packing` is another type's.
+    fn unpack(packing: Packing, bytes: &[u8]) -> Option<Self>;
+
+    /// The bytes to store inline, when the collection is in a packed encoding.
+    fn pack(&self) -> Option<(Packing, &[u8])>;
+
+    /// Number of elements (fields, members).
+    fn len(&self) -> usize;
+
+    /// The encoding that OBJECT ENCODING names.
+    fn encoding(&self) -> Encoding;
+
+    /// Bytes of memory behind the collection, its own header left out.
+    fn memory_bytes(&self) -> usize;
+}

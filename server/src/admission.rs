@@ -1,0 +1,104 @@
+//! What stands between a command and its function: a list of guards, in the order in which a client meets them.
+
+use crate::pause::Paused;
+use crate::settings_view;
+use crate::session::Session;
+use crate::shared::{CommandRow, Shared};
+use crate::worker::Worker;
+use ochre_commands::Error;
+use ochre_commands::spec::{NO_AUTH, WRITE};
+use ochre_reactor::OwnedSocket;
+use ochre_resp::Args as Words;
+
+/// Refuses a command or lets it pass.
+type Guard = fn(&Worker, &Session, &CommandRow, Words<'_>) -> Result<(), Error>;
+
+/// In the order in which a client meets them; the first that refuses answers.
+const GUARDS: &[Guard] = &[authentication];
+
+/// The command that the words name, a subcommand of a container resolved, with the right number of words.
+#[inline]
+pub fn resolve<'t>(row: Option<&'t CommandRow>, words: Words<'_>) -> Result<&'t CommandRow, Error> {
+    let row = row.ok_or_else(|| unknown_command(words))?;
+    let row = if row.subcommands.is_empty() { row } else { resolve_subcommand(row, words)? };
+    if row.accepts(words.len()) { Ok(row) } else { Err(wrong_arity(row)) }
+}
+
+#[cold]
+fn wrong_arity(row: &CommandRow) -> Error {
+    Error::wrong_arity(&row.full_name)
+}
+
+fn resolve_subcommand<'t>(row: &'t CommandRow, words: Words<'_>) -> Result<&'t CommandRow, Error> {
+    let Some(name) = words.get(1) else {
+        // Some containers are commands of their own (COMMAND).
+        return if row.run.is_some() { Ok(row) } else { Err(wrong_arity(row)) };
+    };
+    row.subcommand(name).ok_or_else(|| unknown_subcommand(row, name))
+}
+
+/// At most so many bytes of a name or an argument are shown in an error.
+const SHOWN_BYTES_MAX: usize = 128;
+
+#[cold]
+fn unknown_command(words: Words<'_>) -> Error {
+    let name = shown(words.at(0));
+    let mut text = format!("ERR unknown command '{name}', with args beginning with: ");
+    let mut shown_bytes = 0;
+    for word in words.from(1) {
+        if shown_bytes >= SHOWN_BYTES_MAX {
+            break;
+        }
+        let word = &word[..word.len().min(SHOWN_BYTES_MAX - shown_bytes)];
+        shown_bytes += word.len() + 3;
+        text.push_str(&format!("'{}' ", String::from_utf8_lossy(word)));
+    }
+    Error::text(text)
+}
+
+#[cold]
+fn unknown_subcommand(row: &CommandRow, name: &[u8]) -> Error {
+    let container = row.spec.name;
+    Error::text(format!("ERR unknown subcommand '{}'. Try {container} HELP.", shown(name)))
+}
+
+fn shown(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(&bytes[..bytes.len().min(SHOWN_BYTES_MAX)]).into_owned()
+}
+
+/// Asks all guards. Nearly always nothing is out of the ordinary, and none is asked.
+#[inline]
+pub fn admit(worker: &Worker, session: &Session, row: &CommandRow, words: Words<'_>) -> Result<(), Error> {
+    if session.authenticated {
+        return Ok(());
+    }
+    GUARDS.iter().try_for_each(|guard| guard(worker, session, row, words))
+}
+
+fn authentication(_: &Worker, session: &Session, row: &CommandRow, _: Words<'_>) -> Result<(), Error> {
+    if session.authenticated || row.flags.has(NO_AUTH) { Ok(()) } else { Err(Error::NOT_AUTHENTICATED) }
+}
+
+/// Whether the command has to wait for the end of CLIENT PAUSE.
+#[inline]
+pub fn must_pause(worker: &Worker, row: &CommandRow) -> bool {
+    match worker.shared.pause.now(worker.context.now_ms) {
+        Paused::Nothing => false,
+        Paused::Writes => row.flags.has(WRITE) || row.flags.has(ochre_commands::spec::MAY_REPLICATE),
+        // Whoever paused must be able to end it.
+        Paused::All => row.full_name != "client|unpause" && row.full_name != "client|pause",
+    }
+}
+
+/// The error for a connection that protected mode refuses.
+pub fn refuses_connection(shared: &Shared, socket: &OwnedSocket) -> Option<&'static [u8]> {
+    let open = !settings_view::protected_mode(&shared.settings) || settings_view::password_required(&shared.settings);
+    if open || socket.is_unix() || socket.is_loopback() {
+        return None;
+    }
+    Some(
+        b"-DENIED Ochre is running in protected mode: it has no password and accepts connections from the loopback \
+          interface only. Set a password (requirepass), or turn protected-mode off if only trusted hosts can reach \
+          this server.\r\n",
+    )
+}

@@ -1,0 +1,120 @@
+//! The clients of all threads, as CLIENT LIST and CLIENT KILL see them.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+/// What other threads may know of a client. Its own thread writes, everybody reads; texts behind a lock.
+#[derive(Debug)]
+pub struct Client {
+    pub id: u64,
+    /// Event loop that serves it.
+    pub thread: u32,
+    pub address: String,
+    pub local_address: String,
+    pub fd: i32,
+    pub created_ms: u64,
+    pub last_used_ms: AtomicU64,
+    pub db: AtomicUsize,
+    pub protocol: AtomicU32,
+    /// Bits of `Traits`.
+    pub traits: AtomicU32,
+    /// Number of queued commands of a transaction, -1 outside of one.
+    pub queued: AtomicI64,
+    pub watched: AtomicUsize,
+    pub query_buffer: AtomicUsize,
+    pub query_buffer_peak: AtomicUsize,
+    pub output_bytes: AtomicUsize,
+    pub commands: AtomicU64,
+    pub net_input_bytes: AtomicU64,
+    pub net_output_bytes: AtomicU64,
+    /// `Row::id` of the last command, plus one.
+    pub last_command: AtomicUsize,
+    pub subscriptions: AtomicUsize,
+    pub pattern_subscriptions: AtomicUsize,
+    pub shard_subscriptions: AtomicUsize,
+    pub texts: Mutex<Texts>,
+}
+
+/// What a client calls itself.
+#[derive(Debug, Default, Clone)]
+pub struct Texts {
+    pub name: String,
+    pub user: String,
+    pub library: String,
+    pub library_version: String,
+    pub capabilities: String,
+}
+
+/// Facts about a client that CLIENT LIST shows as letters.
+pub mod traits {
+    pub const PUBSUB: u32 = 1 << 0;
+    pub const MULTI: u32 = 1 << 1;
+    pub const BLOCKED: u32 = 1 << 2;
+    pub const MONITOR: u32 = 1 << 3;
+    pub const CLOSE_AFTER_REPLY: u32 = 1 << 4;
+    pub const CLOSE_ASAP: u32 = 1 << 5;
+    pub const DIRTY_CAS: u32 = 1 << 6;
+    pub const NO_EVICT: u32 = 1 << 7;
+    pub const NO_TOUCH: u32 = 1 << 8;
+    pub const UNIX_SOCKET: u32 = 1 << 9;
+    pub const TRACKING: u32 = 1 << 10;
+    pub const READONLY: u32 = 1 << 11;
+}
+
+impl Client {
+    pub fn texts(&self) -> MutexGuard<'_, Texts> {
+        self.texts.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    pub fn has(&self, which: u32) -> bool {
+        self.traits.load(Ordering::Relaxed) & which != 0
+    }
+
+    pub fn set(&self, which: u32, on: bool) {
+        if on {
+            self.traits.fetch_or(which, Ordering::Relaxed);
+        } else {
+            self.traits.fetch_and(!which, Ordering::Relaxed);
+        }
+    }
+}
+
+/// All clients by id: their ids grow, so the order is that of their arrival.
+#[derive(Default)]
+pub struct Registry {
+    clients: Mutex<BTreeMap<u64, Arc<Client>>>,
+    last_id: AtomicU64,
+}
+
+impl Registry {
+    /// The next client id.
+    pub fn next_id(&self) -> u64 {
+        self.last_id.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    fn clients(&self) -> MutexGuard<'_, BTreeMap<u64, Arc<Client>>> {
+        self.clients.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    pub fn add(&self, client: Arc<Client>) {
+        self.clients().insert(client.id, client);
+    }
+
+    pub fn remove(&self, id: u64) {
+        self.clients().remove(&id);
+    }
+
+    pub fn get(&self, id: u64) -> Option<Arc<Client>> {
+        self.clients().get(&id).cloned()
+    }
+
+    pub fn len(&self) -> usize {
+        self.clients().len()
+    }
+
+    /// Everyone connected at this moment.
+    pub fn all(&self) -> Vec<Arc<Client>> {
+        self.clients().values().cloned().collect()
+    }
+}

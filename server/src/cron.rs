@@ -1,0 +1,96 @@
+//! What an event loop does by the clock: active expiry, idle connections, the end of pauses.
+
+use crate::worker::Worker;
+use ochre_keyspace::ExpiryReport;
+use ochre_reactor::Reactor;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+/// Active expiry looks at every shard this often, ms.
+const EXPIRY_PERIOD_MS: u64 = 20;
+/// Idle connections are looked for this often, ms.
+const IDLE_PERIOD_MS: u64 = 1000;
+
+/// When what is due next.
+pub struct Cron {
+    id: usize,
+    next_expiry_ms: u64,
+    next_idle_ms: u64,
+    /// `timeout`: seconds of idleness after which a client is disconnected; 0 is never.
+    timeout_s: u64,
+}
+
+impl Cron {
+    pub fn new(id: usize) -> Self {
+        Cron { id, next_expiry_ms: 0, next_idle_ms: 0, timeout_s: 0 }
+    }
+
+    pub fn apply_settings(&mut self, settings: &crate::settings::Settings) {
+        self.timeout_s = crate::settings_view::timeout_s(settings);
+    }
+
+    /// How long the loop may sleep.
+    pub fn timeout(&self, now_ms: u64) -> Duration {
+        let next = self.next_expiry_ms.min(self.next_idle_ms);
+        Duration::from_millis(next.saturating_sub(now_ms))
+    }
+}
+
+/// Does what is due.
+pub fn run(worker: &mut Worker, reactor: &mut Reactor) {
+    let now_ms = worker.context.now_ms;
+    if now_ms >= worker.cron.next_expiry_ms {
+        let report = expire(worker);
+        // A pass that ran out of its budget goes on soon, with a turn for clients in between.
+        let pause_ms = if report.more { 1 } else { EXPIRY_PERIOD_MS };
+        worker.cron.next_expiry_ms = now_ms + pause_ms;
+        if worker.has_paused() && worker.shared.pause.now(now_ms) == crate::pause::Paused::Nothing {
+            worker.resume_paused();
+        }
+    }
+    if now_ms >= worker.cron.next_idle_ms {
+        worker.cron.next_idle_ms = now_ms + IDLE_PERIOD_MS;
+        disconnect_idle(worker, reactor);
+    }
+}
+
+/// Removes what is due from the shards that are this loop's to look after.
+fn expire(worker: &mut Worker) -> ExpiryReport {
+    let shared = std::sync::Arc::clone(&worker.shared);
+    let mut total = ExpiryReport::default();
+    if !shared.active_expire.load(Ordering::Relaxed) || !worker.context.expire {
+        return total;
+    }
+    let threads = shared.desks.len();
+    for shard in (worker.cron.id..shared.keyspace.shard_count()).step_by(threads) {
+        let histogram = &shared.desks[worker.id].counters.expiry_lag_ms;
+        let report = shared.keyspace.expire_shard(shard, &worker.context, &mut worker.effects, &mut |late_ms| {
+            histogram.record(late_ms);
+        });
+        total.removed += report.removed;
+        total.more |= report.more;
+    }
+    let expired = worker.effects.stats.expired_keys.take();
+    if expired > 0 {
+        worker.counters().expired_keys.add(expired);
+    }
+    total
+}
+
+fn disconnect_idle(worker: &mut Worker, reactor: &mut Reactor) {
+    if worker.cron.timeout_s == 0 {
+        return;
+    }
+    let limit_ms = worker.cron.timeout_s * 1000;
+    let now_ms = worker.context.now_ms;
+    let idle: Vec<u64> = worker
+        .sessions()
+        .filter(|session| !session.is_waiting())
+        .filter(|session| now_ms.saturating_sub(session.client.last_used_ms.load(Ordering::Relaxed)) > limit_ms)
+        .map(|session| session.id())
+        .collect();
+    for client in idle {
+        crate::log::verbose(format_args!("Closing idle client id={client}"));
+        worker.end_client(reactor, client, false);
+    }
+}

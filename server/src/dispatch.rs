@@ -1,0 +1,269 @@
+//! From a parsed command to its function: admission, locks, the call, and what follows from it.
+
+use crate::admission;
+use crate::aftermath;
+use crate::commands::SessionCall;
+use crate::session::{ReplyMode, Session, Wait};
+use crate::shared::{CommandRow, Run};
+use crate::worker::{Worker, protocol_of};
+use ochre_collections::hash::hash;
+use ochre_collections::lock::{Attempt, ShardSet, Ticket};
+use ochre_commands::keys::KeySpec;
+use ochre_commands::spec::Locks;
+use ochre_commands::table::Table;
+use ochre_commands::{Args, DataFn, Error, Key};
+use ochre_reactor::Reactor;
+use ochre_resp::{Args as Words, Command as Parsed, Reply};
+
+/// What becomes of the connection after a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    /// The next command may run.
+    Done,
+    /// This command must be tried again later.
+    Wait,
+    /// Close once the replies are sent.
+    Close,
+}
+
+/// A command that has been parsed and looked up.
+pub struct Call {
+    pub command: Parsed,
+    /// Where it begins in the batch's buffer, bytes.
+    pub start: usize,
+    /// Number of the row in the table, `usize::MAX` when there is no such command.
+    row: usize,
+    /// Word of the one key; 0 when the command has none or several.
+    pub key_word: usize,
+    pub key_hash: u64,
+}
+
+impl Call {
+    pub fn new(table: &Table<Run>, command: Parsed, start: usize, words: Words<'_>) -> Self {
+        let (row, key_word) = match table.position(words.at(0)) {
+            Some(at) => (at, table.rows()[at].only_key),
+            None => (usize::MAX, 0),
+        };
+        let key_word = if key_word < words.len() { key_word } else { 0 };
+        let key_hash = if key_word != 0 { hash(words.at(key_word)) } else { 0 };
+        Call { command, start, row, key_word, key_hash }
+    }
+}
+
+/// Runs one command of a client, its reply into the session's output.
+pub fn execute(
+    worker: &mut Worker,
+    reactor: &mut Reactor,
+    session: &mut Session,
+    call: &Call,
+    words: Words<'_>,
+) -> Flow {
+    // The table lives as long as the server; the worker is borrowed mutably below.
+    let shared = std::sync::Arc::clone(&worker.shared);
+    let mut output = std::mem::take(&mut session.output);
+    let mark = output.len();
+    let mut reply = Reply::new(&mut output, protocol_of(session));
+    let row = shared.commands.rows().get(call.row);
+    let flow = match admission::resolve(row, words).and_then(|row| {
+        admission::admit(worker, session, row, words)?;
+        Ok(row)
+    }) {
+        Ok(row) if admission::must_pause(worker, row) => {
+            worker.wait_for_pause(session);
+            Flow::Wait
+        }
+        Ok(row) => run(worker, reactor, session, row, call, words, &mut reply),
+        Err(error) => refuse(worker, session, row, &error, &mut reply),
+    };
+    if flow != Flow::Wait && session.reply_mode != ReplyMode::On {
+        drop_reply(session, &mut output, mark);
+    }
+    session.output = output;
+    flow
+}
+
+fn run(
+    worker: &mut Worker,
+    reactor: &mut Reactor,
+    session: &mut Session,
+    row: &CommandRow,
+    call: &Call,
+    words: Words<'_>,
+    reply: &mut Reply<'_>,
+) -> Flow {
+    let mark = reply.mark();
+    let name_words = 1 + usize::from(row.full_name.contains('|'));
+    let result = match row.run {
+        Some(Run::Data(function)) => {
+            let mut args = match call.key_word {
+                0 => Args::new(words),
+                at => Args::with_key_hash(words, at, call.key_hash),
+            };
+            args.seek(name_words);
+            match run_on_data(worker, session, row, call, function, words, &mut args, reply) {
+                Ok(result) => result,
+                Err(wait) => {
+                    session.wait = wait;
+                    return Flow::Wait;
+                }
+            }
+        }
+        Some(Run::Session(function)) => {
+            let mut args = Args::new(words);
+            args.seek(name_words);
+            let mut call = SessionCall { worker, reactor, session, row, flow: Flow::Done };
+            let result = function(&mut call, &mut args, reply);
+            let flow = call.flow;
+            aftermath::account(worker, session, row, words, result.is_err());
+            if let Err(error) = result {
+                reply.truncate(mark);
+                reply.error(error.as_str());
+                worker.count_error(error.code());
+            }
+            return flow;
+        }
+        None => unreachable!("a container was resolved to its subcommand"),
+    };
+    aftermath::account(worker, session, row, words, result.is_err());
+    if let Err(error) = result {
+        reply.truncate(mark);
+        reply.error(error.as_str());
+        worker.count_error(error.code());
+    }
+    Flow::Done
+}
+
+/// Locks the shards and calls the function; `Err` is what the client must wait for.
+#[expect(clippy::too_many_arguments, reason = "the pieces of one call; a struct would only name them again")]
+fn run_on_data(
+    worker: &mut Worker,
+    session: &mut Session,
+    row: &CommandRow,
+    call: &Call,
+    function: DataFn,
+    words: Words<'_>,
+    args: &mut Args<'_>,
+    reply: &mut Reply<'_>,
+) -> Result<Result<(), Error>, Wait> {
+    let shared = std::sync::Arc::clone(&worker.shared);
+    let keyspace = &shared.keyspace;
+    let locks = if call.key_word != 0 {
+        ShardSet::of(keyspace.shard_of_hash(call.key_hash))
+    } else {
+        match shards_of(keyspace, row, words) {
+            Ok(locks) => locks,
+            Err(error) => return Ok(Err(error)),
+        }
+    };
+    let guard = match session.resumed_attempt.take() {
+        None => keyspace.shards().try_lock_set(&locks).or_else(|_| {
+            let ticket = Ticket { thread: worker.id as u32, client: session.id() };
+            park(worker, &shared, &locks, Attempt::new(ticket))
+        }),
+        Some(attempt) => park(worker, &shared, &locks, attempt),
+    };
+    let guard = guard?;
+    worker.effects.clear();
+    let mut data = keyspace.view(guard, &worker.context, &mut worker.effects, session.db);
+    let result = function(&mut data, args, reply);
+    data.finish();
+    aftermath::under_locks(&mut data, session, words);
+    drop(data);
+    aftermath::after_unlock(worker);
+    Ok(result)
+}
+
+type Locked<'a> = ochre_collections::lock::Guard<'a, ochre_keyspace::Shard>;
+
+/// Tries once more, and puts the client into the queue of the busy shard when that fails.
+fn park<'a>(
+    worker: &Worker,
+    shared: &'a crate::shared::Shared,
+    locks: &ShardSet,
+    mut attempt: Attempt,
+) -> Result<Locked<'a>, Wait> {
+    match shared.keyspace.shards().lock_or_park(locks, &mut attempt) {
+        Ok(guard) => Ok(guard),
+        Err(_) => {
+            worker.counters().parked.add(1);
+            Err(Wait::Shard(attempt))
+        }
+    }
+}
+
+/// The shards that a command needs.
+pub fn shards_of(
+    keyspace: &ochre_keyspace::Keyspace,
+    row: &CommandRow,
+    words: Words<'_>,
+) -> Result<ShardSet, Error> {
+    match row.locks {
+        Locks::Keys => {
+            let mut locks = ShardSet::new();
+            for spec in row.spec.keys {
+                match spec.locate(words)? {
+                    Some(found) => insert_shards(keyspace, found, words, &mut locks),
+                    None => return Ok(keyspace.all_shards()),
+                }
+            }
+            Ok(locks)
+        }
+        Locks::All => Ok(keyspace.all_shards()),
+        Locks::Cursor => {
+            let cursor = words.get(1).and_then(ochre_text::number::parse_u64).unwrap_or(0);
+            Ok(ShardSet::of((cursor % keyspace.shard_count() as u64) as usize))
+        }
+    }
+}
+
+fn insert_shards(
+    keyspace: &ochre_keyspace::Keyspace,
+    (first, count, step): (usize, usize, usize),
+    words: Words<'_>,
+    locks: &mut ShardSet,
+) {
+    for at in 0..count {
+        locks.insert(keyspace.shard_of(&Key::new(words.at(first + at * step))));
+    }
+}
+
+/// The words that are keys, by all specs; `None` when one cannot tell.
+pub fn key_words(specs: &[KeySpec], words: Words<'_>) -> Result<Option<Vec<(usize, KeySpec)>>, Error> {
+    let mut found = Vec::new();
+    for spec in specs {
+        match spec.locate(words)? {
+            Some((first, count, step)) => found.extend((0..count).map(|at| (first + at * step, *spec))),
+            None => return Ok(None),
+        }
+    }
+    Ok(Some(found))
+}
+
+/// Replies with the error of a command that was not let in.
+#[cold]
+fn refuse(
+    worker: &mut Worker,
+    _session: &mut Session,
+    row: Option<&CommandRow>,
+    error: &Error,
+    reply: &mut Reply<'_>,
+) -> Flow {
+    if let Some(row) = row {
+        worker.counters().commands[row.id].rejected.add(1);
+    }
+    worker.count_error(error.code());
+    reply.error(error.as_str());
+    Flow::Done
+}
+
+/// Takes back the reply that the client does not want.
+#[cold]
+fn drop_reply(session: &mut Session, output: &mut Vec<u8>, mark: usize) {
+    match session.reply_mode {
+        ReplyMode::On => return,
+        ReplyMode::Off => {}
+        ReplyMode::SkipNext => session.reply_mode = ReplyMode::Skip,
+        ReplyMode::Skip => session.reply_mode = ReplyMode::On,
+    }
+    output.truncate(mark);
+}

@@ -1,0 +1,112 @@
+//! One connection: its buffers, what it has said about itself, and what it waits for.
+
+use crate::clients::{Client, traits};
+use ochre_collections::lock::Attempt;
+use ochre_reactor::Token;
+use ochre_resp::request::Parser;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// What keeps a client's next command from running.
+#[derive(Debug, Default)]
+pub enum Wait {
+    #[default]
+    Nothing,
+    /// A busy shard: the lock that it was last parked on wakes it.
+    Shard(Attempt),
+    /// CLIENT PAUSE.
+    Pause,
+    /// DEBUG SLEEP and the like: until this time, Unix ms.
+    Until(u64),
+}
+
+/// Which replies a client wants (CLIENT REPLY).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ReplyMode {
+    #[default]
+    On,
+    Off,
+    /// The reply of the command that runs is dropped, and the next one's too.
+    SkipNext,
+    /// The reply of the command that runs is dropped.
+    Skip,
+}
+
+/// What an event loop knows of a client.
+pub struct Session {
+    pub token: Token,
+    pub client: Arc<Client>,
+    pub parser: Parser,
+    /// Bytes received and not yet parsed; empty (and unallocated) between whole commands.
+    pub input: Vec<u8>,
+    /// Replies not yet handed to the reactor.
+    pub output: Vec<u8>,
+    pub wait: Wait,
+    /// The attempt at a busy shard that goes on with the next command.
+    pub resumed_attempt: Option<Attempt>,
+    pub db: usize,
+    /// RESP version, 2 or 3.
+    pub protocol: u8,
+    pub authenticated: bool,
+    pub reply_mode: ReplyMode,
+    /// Set by QUIT and fatal errors: close once the replies are sent, and run nothing more.
+    pub closing: bool,
+    /// The client has said that it will send nothing more.
+    pub input_ended: bool,
+    /// Receiving is paused because the client does not read its replies.
+    pub throttled: bool,
+}
+
+impl Session {
+    pub fn new(token: Token, client: Arc<Client>, authenticated: bool) -> Self {
+        Session {
+            token,
+            client,
+            parser: Parser::default(),
+            input: Vec::new(),
+            output: Vec::new(),
+            wait: Wait::Nothing,
+            resumed_attempt: None,
+            db: 0,
+            protocol: 2,
+            authenticated,
+            reply_mode: ReplyMode::On,
+            closing: false,
+            input_ended: false,
+            throttled: false,
+        }
+    }
+
+    pub fn id(&self) -> u64 {
+        self.client.id
+    }
+
+    /// Whether the session runs no command for now.
+    pub fn is_waiting(&self) -> bool {
+        !matches!(self.wait, Wait::Nothing)
+    }
+
+    /// Selects a database; its number was checked.
+    pub fn select(&mut self, db: usize) {
+        self.db = db;
+        self.client.db.store(db, Ordering::Relaxed);
+    }
+
+    /// Changes the protocol version.
+    pub fn set_protocol(&mut self, version: u8) {
+        self.protocol = version;
+        self.client.protocol.store(u32::from(version), Ordering::Relaxed);
+    }
+
+    /// Goes back to what a fresh connection is (RESET).
+    pub fn reset(&mut self, authenticated: bool) {
+        self.select(0);
+        self.set_protocol(2);
+        self.authenticated = authenticated;
+        self.reply_mode = ReplyMode::On;
+        self.client.set(traits::NO_EVICT | traits::NO_TOUCH | traits::MONITOR | traits::TRACKING, false);
+        let mut texts = self.client.texts();
+        texts.name.clear();
+        texts.user = "default".into();
+    }
+}

@@ -1,0 +1,1 @@
+//! Settings in the units and types that the loops want.

@@ -1,0 +1,132 @@
+//! What all event loops share: settings, the keyspace, the command table, the clients and the counters.
+
+use crate::clients::Registry;
+use crate::commands::SessionFn;
+use crate::counters::{Counters, ErrorCounts};
+use crate::pause::Pause;
+use crate::settings::Settings;
+use ochre_collections::lock::Ticket;
+use ochre_collections::mailbox::Mailbox;
+use ochre_commands::DataFn;
+use ochre_commands::table::{Row, Table};
+use ochre_keyspace::Keyspace;
+use ochre_reactor::Waker;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
+
+/// The function behind a command: on data, under locks, or on the session.
+#[derive(Clone, Copy)]
+pub enum Run {
+    Data(DataFn),
+    Session(SessionFn),
+}
+
+/// A command as dispatch sees it.
+pub type CommandRow = Row<Run>;
+
+/// What one thread tells another.
+pub enum Message {
+    /// A parked client's shard has become free.
+    Unpark(u64),
+    /// Close this client, after it has been sent what is on its way when `flush` is set.
+    Kill { client: u64, flush: bool },
+    /// CLIENT PAUSE ended, or was changed: look at the clients that wait for it.
+    PauseChanged,
+    /// Settings changed that this thread keeps a copy of.
+    SettingsChanged,
+    /// Take over a connection that another thread accepted.
+    Adopt(ochre_reactor::OwnedSocket),
+    /// Stop the loop.
+    Stop,
+}
+
+/// How other threads reach an event loop.
+pub struct Desk {
+    pub mailbox: Mailbox<Message>,
+    pub waker: OnceLock<Waker>,
+    pub counters: Counters,
+    /// Number of connections that the loop serves.
+    pub connections: AtomicU64,
+}
+
+impl Desk {
+    fn new(commands: usize) -> Self {
+        Desk {
+            mailbox: Mailbox::new(),
+            waker: OnceLock::new(),
+            counters: Counters::new(commands),
+            connections: AtomicU64::new(0),
+        }
+    }
+
+    /// Posts a message and wakes the loop if it sleeps.
+    pub fn post(&self, message: Message) {
+        if self.mailbox.post(message)
+            && let Some(waker) = self.waker.get()
+        {
+            waker.wake();
+        }
+    }
+}
+
+/// Shared by all threads of the server.
+pub struct Shared {
+    pub settings: Settings,
+    pub keyspace: Keyspace,
+    pub commands: Table<Run>,
+    pub desks: Arc<[Desk]>,
+    pub registry: Registry,
+    pub pause: Pause,
+    pub errors: ErrorCounts,
+    /// Unix time in ms at which the server started.
+    pub started_ms: u64,
+    /// 40 hexadecimal digits, new at every start.
+    pub run_id: String,
+    /// Replaced by DEBUG CHANGE-REPL-ID.
+    pub replication_id: Mutex<String>,
+    pub shutting_down: AtomicBool,
+    /// Cleared by DEBUG SET-ACTIVE-EXPIRE 0.
+    pub active_expire: AtomicBool,
+    /// Where the configuration came from, as CONFIG REWRITE and INFO want it; empty when there was no file.
+    pub config_file: String,
+    pub executable: String,
+}
+
+impl Shared {
+    pub fn desks(threads: usize, commands: usize) -> Arc<[Desk]> {
+        (0..threads).map(|_| Desk::new(commands)).collect()
+    }
+
+    /// The function that wakes parked clients, for the keyspace's locks.
+    pub fn waker_of(desks: &Arc<[Desk]>) -> impl Fn(Ticket) + Send + Sync + 'static {
+        let desks = Arc::clone(desks);
+        move |ticket: Ticket| {
+            if let Some(desk) = desks.get(ticket.thread as usize) {
+                desk.post(Message::Unpark(ticket.client));
+            }
+        }
+    }
+
+    /// Sends every loop the message that `make` makes.
+    pub fn tell_all(&self, make: impl Fn() -> Message) {
+        for desk in self.desks.iter() {
+            desk.post(make());
+        }
+    }
+
+    /// Asks every loop to end.
+    pub fn stop(&self) {
+        self.shutting_down.store(true, Ordering::SeqCst);
+        self.tell_all(|| Message::Stop);
+    }
+}
+
+/// The table of all commands of the server.
+pub fn command_table() -> Table<Run> {
+    let mut ids = 0;
+    let data = ochre_commands::FAMILIES.iter().flat_map(|family| family.iter());
+    let mut rows: Vec<CommandRow> = data.map(|command| Row::new(command, None, &mut ids, Run::Data)).collect();
+    let session = crate::commands::FAMILIES.iter().flat_map(|family| family.iter());
+    rows.extend(session.map(|command| Row::new(command, None, &mut ids, Run::Session)));
+    Table::new(rows, ids)
+}

@@ -1,0 +1,125 @@
+//! Start and end of the server: arguments, configuration, listeners, event loops.
+
+use crate::clients::Registry;
+use crate::counters::ErrorCounts;
+use crate::pause::Pause;
+use crate::settings::Settings;
+use crate::shared::{Shared, command_table};
+use crate::worker::Worker;
+use crate::{listen, log, settings_view, signals};
+use ochre_keyspace::{Keyspace, Options};
+use ochre_reactor::Reactor;
+use std::ffi::OsString;
+use std::process::ExitCode;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
+
+/// Runs the server with these arguments until it is told to stop.
+pub fn run(arguments: Vec<OsString>) -> ExitCode {
+    let settings = match Settings::from_args(&arguments) {
+        Ok(settings) => settings,
+        Err(ended) => return ended.report(),
+    };
+    match serve(settings, &arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            log::warning(format_args!("{error}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve(settings: Settings, arguments: &[OsString]) -> Result<(), String> {
+    log::set_level(settings_view::log_level(&settings));
+    let log_file = settings_view::log_file(&settings);
+    log::set_file(&log_file).map_err(|error| format!("Can't open the log file {log_file}: {error}"))?;
+    let dir = settings_view::dir(&settings);
+    std::env::set_current_dir(&dir).map_err(|error| format!("Can't chdir to '{dir}': {error}"))?;
+
+    let threads = settings_view::threads(&settings);
+    let shards = settings_view::shards(&settings, threads);
+    banner(&settings, threads, shards);
+
+    let mut commands = command_table();
+    settings_view::rename_commands(&settings, &mut commands)?;
+    let desks = Shared::desks(threads, commands.ids());
+    let options = Options {
+        shards,
+        single_threaded: threads == 1 && shards == 1,
+        databases: settings_view::databases(&settings),
+    };
+    let backend = settings_view::io_backend(&settings);
+    let shared = Arc::new(Shared {
+        keyspace: Keyspace::new(options, Shared::waker_of(&desks)),
+        commands,
+        desks,
+        registry: Registry::default(),
+        pause: Pause::default(),
+        errors: ErrorCounts::default(),
+        started_ms: ochre_clock::now_ms(),
+        run_id: random_hex_40(),
+        replication_id: Mutex::new(random_hex_40()),
+        shutting_down: AtomicBool::new(false),
+        active_expire: AtomicBool::new(true),
+        config_file: settings_view::config_file(&settings),
+        executable: arguments.first().map(|path| path.to_string_lossy().into_owned()).unwrap_or_default(),
+        settings,
+    });
+    let listeners = listen::open(&shared.settings)?;
+    signals::watch(Arc::clone(&shared)).map_err(|error| format!("Can't handle signals: {error}"))?;
+
+    let mut reactors = Vec::new();
+    for _ in 0..threads {
+        let options = ochre_reactor::Options { backend, ..ochre_reactor::Options::default() };
+        let reactor = Reactor::new(options).map_err(|error| format!("Can't start the event loop: {error}"))?;
+        reactors.push(reactor);
+    }
+    log::notice(format_args!("Server initialized"));
+    // The first loop accepts for all; each connection goes to the least loaded one.
+    for listener in listeners {
+        reactors[0].add_listener(listener).map_err(|error| format!("Can't listen: {error}"))?;
+    }
+    log::notice(format_args!("Ready to accept connections"));
+    run_loops(&shared, reactors);
+    listen::remove_unix_socket(&shared.settings);
+    log::warning(format_args!("Ochre is now ready to exit, bye bye..."));
+    Ok(())
+}
+
+/// Runs every loop on a thread of its own, the first on this one, until all have ended.
+fn run_loops(shared: &Arc<Shared>, reactors: Vec<Reactor>) {
+    std::thread::scope(|scope| {
+        for (id, reactor) in reactors.into_iter().enumerate().rev() {
+            let body = move || {
+                if let Err(error) = Worker::new(id, Arc::clone(shared)).run(reactor) {
+                    log::warning(format_args!("Event loop {id} failed: {error}"));
+                    shared.stop();
+                }
+            };
+            if id == 0 {
+                body();
+            } else if let Err(error) = std::thread::Builder::new().name(format!("loop-{id}")).spawn_scoped(scope, body) {
+                log::warning(format_args!("Can't start event loop {id}: {error}"));
+                shared.stop();
+            }
+        }
+    });
+}
+
+fn banner(settings: &Settings, threads: usize, shards: usize) {
+    let version = env!("CARGO_PKG_VERSION");
+    let pid = std::process::id();
+    log::notice(format_args!("oO0OoO0OoO0Oo Ochre is starting oO0OoO0OoO0Oo"));
+    log::notice(format_args!("Ochre version={version}, bits=64, pid={pid}, just started"));
+    log::notice(format_args!(
+        "Running mode=standalone, port={}, threads={threads}, shards={shards}. PID: {pid}",
+        settings_view::port(settings)
+    ));
+}
+
+/// 160 random bits as the 40 hexadecimal digits of a run id.
+pub fn random_hex_40() -> String {
+    let mut bytes = [0u8; 20];
+    getrandom::fill(&mut bytes).expect("the system has random numbers");
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,586 @@
+//! An event loop: one thread, its connections, and the turn in which their commands run.
+
+use crate::clients::{Client, Texts, traits};
+use crate::dispatch::{Call, Flow};
+use crate::session::{Session, Wait};
+use crate::shared::{Message, Shared};
+use crate::{crash, cron, settings_view};
+use ochre_keyspace::{Context, Effects};
+use ochre_reactor::{Event, Handler, OwnedSocket, Reactor, Token};
+use ochre_resp::{Batch, Parsed, Protocol, Reply};
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+/// Commands parsed ahead and looked up together, so that their memory accesses overlap.
+const BATCH_COMMANDS_MAX: usize = 64;
+/// Output buffers kept for reuse, and the largest that is.
+const POOL_BUFFERS_MAX: usize = 256;
+const POOL_BUFFER_BYTES_MAX: usize = 64 * 1024;
+/// Replies are handed to the reactor when they have grown to this size, even in the middle of a pipeline.
+const OUTPUT_CHUNK_BYTES: usize = 256 * 1024;
+/// A client that leaves this much unread is not read from any longer, until it has caught up.
+const OUTPUT_THROTTLE_BYTES: usize = 8 << 20;
+
+/// One event loop.
+pub struct Worker {
+    pub id: usize,
+    pub shared: Arc<Shared>,
+    pub context: Context,
+    pub effects: Effects,
+    /// Sessions by the index of their token.
+    sessions: Vec<Option<Box<Session>>>,
+    /// Tokens by client id, for messages from other threads.
+    tokens: HashMap<u64, Token>,
+    pool: Vec<Vec<u8>>,
+    /// Arguments of the commands of the batch that runs.
+    batch: Batch,
+    calls: Vec<Call>,
+    messages: Vec<Message>,
+    /// Clients whose commands may run now, though nothing new has come from them.
+    runnable: Vec<u64>,
+    /// Clients that wait for the end of CLIENT PAUSE.
+    paused: Vec<u64>,
+    pub cron: cron::Cron,
+    /// End of the last command, ns of the monotonic clock: the next command's beginning.
+    pub last_tick_ns: u64,
+    /// Commands that take at least so long are noted in the slow log, ns.
+    pub slow_ns: u64,
+    stopping: bool,
+}
+
+impl Worker {
+    pub fn new(id: usize, shared: Arc<Shared>) -> Self {
+        let mut worker = Worker {
+            id,
+            context: Context::default(),
+            effects: Effects::default(),
+            sessions: Vec::new(),
+            tokens: HashMap::new(),
+            pool: Vec::new(),
+            batch: Batch::default(),
+            calls: Vec::new(),
+            messages: Vec::new(),
+            runnable: Vec::new(),
+            paused: Vec::new(),
+            cron: cron::Cron::new(id),
+            last_tick_ns: ochre_clock::monotonic_ns(),
+            slow_ns: u64::MAX,
+            stopping: false,
+            shared,
+        };
+        worker.read_clock();
+        worker.apply_settings();
+        worker
+    }
+
+    /// Serves until the server stops.
+    pub fn run(mut self, mut reactor: Reactor) -> std::io::Result<()> {
+        let desk = &self.shared.desks[self.id];
+        let _ = desk.waker.set(reactor.waker());
+        while !self.stopping {
+            let timeout = if self.runnable.is_empty() { self.cron.timeout(self.context.now_ms) } else { Duration::ZERO };
+            reactor.turn(Some(timeout), &mut self)?;
+            self.read_clock();
+            self.drain_mailbox(&mut reactor);
+            self.run_runnable(&mut reactor);
+            cron::run(&mut self, &mut reactor);
+            self.shared.desks[self.id].counters.turns.add(1);
+        }
+        Ok(())
+    }
+
+    pub fn counters(&self) -> &crate::counters::Counters {
+        &self.shared.desks[self.id].counters
+    }
+
+    /// Reads the wall clock into the context.
+    pub fn read_clock(&mut self) {
+        let now_ms = ochre_clock::now_ms();
+        // The clock may be set back; for a thread it never runs backwards.
+        self.context.now_ms = self.context.now_ms.max(now_ms);
+        let dice = self.last_tick_ns as u32;
+        let policy = self.context.access.policy();
+        self.context.access = ochre_keyspace::AccessClock::new(policy, self.context.now_ms, dice);
+    }
+
+    /// Takes over what this thread keeps a copy of.
+    pub fn apply_settings(&mut self) {
+        self.context.limits = settings_view::limits(&self.shared.settings);
+        let policy = settings_view::access_policy(&self.shared.settings);
+        self.context.access = ochre_keyspace::AccessClock::new(policy, self.context.now_ms, 1);
+        self.context.notify = settings_view::notify(&self.shared.settings);
+        self.slow_ns = settings_view::slow_ns(&self.shared.settings);
+        self.cron.apply_settings(&self.shared.settings);
+    }
+
+    /// Every session of this loop.
+    pub fn sessions(&self) -> impl Iterator<Item = &Session> {
+        self.sessions.iter().flatten().map(|session| &**session)
+    }
+
+    fn take(&mut self, token: Token) -> Option<Box<Session>> {
+        let place = self.sessions.get_mut(token.index())?;
+        place.take_if(|session| session.token == token)
+    }
+
+    fn put_back(&mut self, session: Box<Session>) {
+        let index = session.token.index();
+        self.sessions[index] = Some(session);
+    }
+
+    // ---- connections ----
+
+    fn accepted(&mut self, reactor: &mut Reactor, socket: OwnedSocket) {
+        let counters = self.counters();
+        counters.connections_received.add(1);
+        let limit = settings_view::max_clients(&self.shared.settings);
+        if self.shared.registry.len() >= limit {
+            counters.connections_rejected.add(1);
+            socket.refuse(b"-ERR max number of clients reached\r\n");
+            return;
+        }
+        if let Some(refusal) = crate::admission::refuses_connection(&self.shared, &socket) {
+            counters.connections_rejected.add(1);
+            socket.refuse(refusal);
+            return;
+        }
+        // The least loaded loop serves it.
+        let desks = &self.shared.desks;
+        let load = |id: &usize| desks[*id].connections.load(Ordering::Relaxed);
+        let target = (0..desks.len()).min_by_key(load).unwrap_or(self.id);
+        desks[target].connections.fetch_add(1, Ordering::Relaxed);
+        if target == self.id { self.adopt(reactor, socket) } else { desks[target].post(Message::Adopt(socket)) }
+    }
+
+    fn adopt(&mut self, reactor: &mut Reactor, socket: OwnedSocket) {
+        let keepalive_s = settings_view::tcp_keepalive_s(&self.shared.settings);
+        socket.prepare(keepalive_s);
+        let client = Arc::new(Client {
+            id: self.shared.registry.next_id(),
+            thread: self.id as u32,
+            address: socket.peer_address(),
+            local_address: socket.local_address(),
+            fd: socket.raw_fd(),
+            created_ms: self.context.now_ms,
+            last_used_ms: self.context.now_ms.into(),
+            db: 0.into(),
+            protocol: 2.into(),
+            traits: if socket.is_unix() { traits::UNIX_SOCKET } else { 0 }.into(),
+            queued: (-1).into(),
+            watched: 0.into(),
+            query_buffer: 0.into(),
+            query_buffer_peak: 0.into(),
+            output_bytes: 0.into(),
+            commands: 0.into(),
+            net_input_bytes: 0.into(),
+            net_output_bytes: 0.into(),
+            last_command: 0.into(),
+            subscriptions: 0.into(),
+            pattern_subscriptions: 0.into(),
+            shard_subscriptions: 0.into(),
+            texts: Texts { user: "default".into(), ..Texts::default() }.into(),
+        });
+        let authenticated = !settings_view::password_required(&self.shared.settings);
+        let token = match reactor.add_socket(socket) {
+            Ok(token) => token,
+            Err(error) => {
+                crate::log::warning(format_args!("Error registering fd event for the new client: {error}"));
+                self.shared.desks[self.id].connections.fetch_sub(1, Ordering::Relaxed);
+                return;
+            }
+        };
+        self.shared.registry.add(Arc::clone(&client));
+        self.tokens.insert(client.id, token);
+        let index = token.index();
+        if self.sessions.len() <= index {
+            self.sessions.resize_with(index + 1, || None);
+        }
+        self.sessions[index] = Some(Box::new(Session::new(token, client, authenticated)));
+    }
+
+    /// Forgets a session whose connection is gone or about to be.
+    fn forget(&mut self, mut session: Box<Session>) {
+        if let Wait::Shard(attempt) = &mut session.wait {
+            self.shared.keyspace.shards().give_up(attempt);
+        }
+        self.tokens.remove(&session.id());
+        self.shared.registry.remove(session.id());
+        self.shared.desks[self.id].connections.fetch_sub(1, Ordering::Relaxed);
+        self.recycle(std::mem::take(&mut session.output));
+    }
+
+    /// Ends a connection: at once, or once its replies are sent.
+    fn end(&mut self, reactor: &mut Reactor, mut session: Box<Session>, flush: bool) {
+        if flush {
+            self.send_output(reactor, &mut session);
+            reactor.close_after_flush(session.token);
+        } else {
+            reactor.close(session.token);
+        }
+        self.forget(session);
+    }
+
+    /// Ends the connection of `client` from outside its commands.
+    pub fn end_client(&mut self, reactor: &mut Reactor, client: u64, flush: bool) {
+        if let Some(&token) = self.tokens.get(&client)
+            && let Some(session) = self.take(token)
+        {
+            self.end(reactor, session, flush);
+        }
+    }
+
+    // ---- input ----
+
+    fn received(&mut self, reactor: &mut Reactor, token: Token, bytes: &[u8]) {
+        let Some(mut session) = self.take(token) else { return };
+        self.read_clock();
+        self.counters().net_input_bytes.add(bytes.len() as u64);
+        let client = &session.client;
+        client.net_input_bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        if session.closing {
+            self.put_back(session);
+            return;
+        }
+        if session.input.is_empty() && !session.is_waiting() {
+            let consumed = self.process(reactor, &mut session, bytes);
+            session.input.extend_from_slice(&bytes[consumed..]);
+        } else {
+            session.input.extend_from_slice(bytes);
+            self.process_input(reactor, &mut session);
+        }
+        self.settle(reactor, session);
+    }
+
+    /// Runs what has been received of a client before.
+    fn process_input(&mut self, reactor: &mut Reactor, session: &mut Session) {
+        if session.is_waiting() || session.closing {
+            return;
+        }
+        let mut input = std::mem::take(&mut session.input);
+        let consumed = self.process(reactor, session, &input);
+        if consumed == input.len() {
+            input.clear();
+            // An idle connection keeps no buffer.
+            if input.capacity() <= 16 * 1024 {
+                return;
+            }
+            input = Vec::new();
+        } else {
+            input.drain(..consumed);
+        }
+        session.input = input;
+    }
+
+    /// After a client's commands ran: sends its replies, enforces its limits, and keeps or ends it.
+    fn settle(&mut self, reactor: &mut Reactor, mut session: Box<Session>) {
+        let queued = session.input.len();
+        session.client.query_buffer.store(queued, Ordering::Relaxed);
+        session.client.query_buffer_peak.fetch_max(queued, Ordering::Relaxed);
+        if queued > settings_view::client_query_buffer_limit(&self.shared.settings) {
+            let line = crate::commands::connection::describe(&session.client, &self.shared, self.context.now_ms);
+            crate::log::warning(format_args!("Closing client that reached max query buffer length: {line}"));
+            self.counters().query_buffer_limit_disconnections.add(1);
+            return self.end(reactor, session, false);
+        }
+        if session.closing || (session.input_ended && !session.is_waiting()) {
+            return self.end(reactor, session, true);
+        }
+        self.send_output(reactor, &mut session);
+        let unsent = reactor.unsent_bytes(session.token);
+        session.client.output_bytes.store(unsent, Ordering::Relaxed);
+        if unsent > OUTPUT_THROTTLE_BYTES && !session.throttled {
+            session.throttled = true;
+            reactor.pause_receive(session.token);
+        }
+        if !session.authenticated && unsent > 1024 {
+            // Nobody who has not logged in may fill the server's memory with errors.
+            return self.end(reactor, session, false);
+        }
+        self.put_back(session);
+    }
+
+    fn send_output(&mut self, reactor: &mut Reactor, session: &mut Session) {
+        if !session.output.is_empty() {
+            let bytes = session.output.len() as u64;
+            self.counters().net_output_bytes.add(bytes);
+            session.client.net_output_bytes.fetch_add(bytes, Ordering::Relaxed);
+            reactor.send(session.token, std::mem::take(&mut session.output));
+        }
+    }
+
+    fn recycle(&mut self, mut buffer: Vec<u8>) {
+        if buffer.capacity() > 0 && buffer.capacity() <= POOL_BUFFER_BYTES_MAX && self.pool.len() < POOL_BUFFERS_MAX {
+            buffer.clear();
+            self.pool.push(buffer);
+        }
+    }
+
+    /// Runs the whole commands at the beginning of `buffer`; the answer is how many bytes they took.
+    fn process(&mut self, reactor: &mut Reactor, session: &mut Session, buffer: &[u8]) -> usize {
+        let mut batch = std::mem::take(&mut self.batch);
+        let mut calls = std::mem::take(&mut self.calls);
+        if session.output.capacity() == 0 {
+            session.output = self.pool.pop().unwrap_or_default();
+        }
+        let mut consumed = 0;
+        loop {
+            batch.clear();
+            calls.clear();
+            let (parsed_to, more) = self.parse(session, &buffer[consumed..], &mut batch, &mut calls);
+            self.prefetch(session, &calls);
+            let mut stopped = false;
+            for call in &calls {
+                let words = batch.args(&call.command, &buffer[consumed + call.start..]);
+                match self.execute_safely(reactor, session, call, words) {
+                    Flow::Done => {}
+                    Flow::Close => {
+                        session.closing = true;
+                        stopped = true;
+                    }
+                    Flow::Wait => {
+                        consumed += call.start;
+                        stopped = true;
+                    }
+                }
+                if stopped {
+                    break;
+                }
+                if session.output.len() >= OUTPUT_CHUNK_BYTES {
+                    self.send_output(reactor, session);
+                    session.output = self.pool.pop().unwrap_or_default();
+                }
+            }
+            if stopped {
+                if session.closing {
+                    consumed = buffer.len();
+                }
+                break;
+            }
+            consumed += parsed_to;
+            match more {
+                More::Yes => {}
+                More::Incomplete => break,
+                More::Error(error) => {
+                    self.protocol_error(session, &error);
+                    consumed = buffer.len();
+                    break;
+                }
+            }
+        }
+        self.flush_stats(session);
+        self.batch = batch;
+        self.calls = calls;
+        consumed
+    }
+
+    /// Parses commands from the beginning of `buffer`, up to the size of a batch. Answers how far it got and what follows.
+    fn parse(
+        &mut self,
+        session: &mut Session,
+        buffer: &[u8],
+        batch: &mut Batch,
+        calls: &mut Vec<Call>,
+    ) -> (usize, More) {
+        let limits = settings_view::request_limits(&self.shared.settings, session.authenticated);
+        // Before a client has logged in, each command may change what the next one may do.
+        let most = if session.authenticated { BATCH_COMMANDS_MAX } else { 1 };
+        let mut at = 0;
+        while calls.len() < most {
+            match session.parser.next(&buffer[at..], batch, &limits) {
+                Ok(Parsed::Command(command)) => {
+                    let words = batch.args(&command, &buffer[at..]);
+                    calls.push(Call::new(&self.shared.commands, command, at, words));
+                    at += command.consumed;
+                }
+                Ok(Parsed::Empty { consumed }) => at += consumed,
+                Ok(Parsed::Incomplete { .. }) => return (at, More::Incomplete),
+                Err(error) => return (at, More::Error(error.to_string())),
+            }
+        }
+        (at, More::Yes)
+    }
+
+    /// Brings the places of the batch's keys into the cache: first their buckets, then their entries.
+    fn prefetch(&self, session: &Session, calls: &[Call]) {
+        if calls.len() < 2 {
+            return;
+        }
+        for call in calls.iter().filter(|call| call.key_word != 0) {
+            self.shared.keyspace.prefetch_bucket(session.db, call.key_hash);
+        }
+        for call in calls.iter().filter(|call| call.key_word != 0) {
+            self.shared.keyspace.prefetch_entry(session.db, call.key_hash);
+        }
+    }
+
+    /// Runs one command; a panic in it ends at this door.
+    fn execute_safely(
+        &mut self,
+        reactor: &mut Reactor,
+        session: &mut Session,
+        call: &Call,
+        words: ochre_resp::Args<'_>,
+    ) -> Flow {
+        let mark = session.output.len();
+        let result = catch_unwind(AssertUnwindSafe(|| crate::dispatch::execute(self, reactor, session, call, words)));
+        result.unwrap_or_else(|panic| {
+            self.counters().panics.add(1);
+            crash::handler_panicked(&self.effects, words, &panic);
+            session.output.truncate(mark);
+            let protocol = protocol_of(session);
+            Reply::new(&mut session.output, protocol).error(ochre_commands::Error::INTERNAL.as_str());
+            Flow::Done
+        })
+    }
+
+    fn protocol_error(&mut self, session: &mut Session, text: &str) {
+        self.counters().protocol_errors.add(1);
+        self.count_error("ERR");
+        crate::log::verbose(format_args!("{text} from client id={} addr={}", session.id(), session.client.address));
+        let protocol = protocol_of(session);
+        Reply::new(&mut session.output, protocol).error_fmt(format_args!("ERR {text}"));
+        session.closing = true;
+    }
+
+    /// Counts an error reply by its code.
+    pub fn count_error(&self, code: &str) {
+        self.counters().error_replies.add(1);
+        self.shared.errors.count(code);
+    }
+
+    /// Hands the counters of a batch to those that other threads read.
+    fn flush_stats(&mut self, session: &Session) {
+        let stats = &self.effects.stats;
+        let counters = &self.shared.desks[self.id].counters;
+        for (cell, counter) in [
+            (&stats.keyspace_hits, &counters.keyspace_hits),
+            (&stats.keyspace_misses, &counters.keyspace_misses),
+            (&stats.expired_keys, &counters.expired_keys),
+            (&stats.expired_fields, &counters.expired_fields),
+        ] {
+            let count = cell.take();
+            if count > 0 {
+                counter.add(count);
+            }
+        }
+        session.client.last_used_ms.store(self.context.now_ms, Ordering::Relaxed);
+    }
+
+    // ---- messages and waiting clients ----
+
+    fn drain_mailbox(&mut self, reactor: &mut Reactor) {
+        let mut messages = std::mem::take(&mut self.messages);
+        self.shared.desks[self.id].mailbox.drain(&mut messages);
+        for message in messages.drain(..) {
+            match message {
+                Message::Unpark(client) => {
+                    if let Some(session) = self.session_of(client)
+                        && matches!(session.wait, Wait::Shard(_))
+                    {
+                        self.runnable.push(client);
+                    }
+                }
+                Message::Kill { client, flush } => self.end_client(reactor, client, flush),
+                Message::PauseChanged => self.resume_paused(),
+                Message::SettingsChanged => self.apply_settings(),
+                Message::Adopt(socket) => self.adopt(reactor, socket),
+                Message::Stop => self.stopping = true,
+            }
+        }
+        self.messages = messages;
+    }
+
+    fn session_of(&mut self, client: u64) -> Option<&mut Session> {
+        let token = *self.tokens.get(&client)?;
+        self.sessions.get_mut(token.index())?.as_deref_mut().filter(|session| session.token == token)
+    }
+
+    /// The client waits for the end of CLIENT PAUSE.
+    pub fn wait_for_pause(&mut self, session: &mut Session) {
+        session.wait = Wait::Pause;
+        self.paused.push(session.id());
+    }
+
+    /// Lets the clients that waited for CLIENT PAUSE try again.
+    pub fn resume_paused(&mut self) {
+        self.runnable.append(&mut self.paused);
+    }
+
+    pub fn has_paused(&self) -> bool {
+        !self.paused.is_empty()
+    }
+
+    fn run_runnable(&mut self, reactor: &mut Reactor) {
+        for client in std::mem::take(&mut self.runnable) {
+            let Some(&token) = self.tokens.get(&client) else { continue };
+            let Some(mut session) = self.take(token) else { continue };
+            // A parked client keeps its attempt: how often it has failed decides whether it gets precedence.
+            if !matches!(session.wait, Wait::Shard(_)) {
+                session.wait = Wait::Nothing;
+            }
+            self.resume(reactor, &mut session);
+            self.settle(reactor, session);
+        }
+    }
+
+    fn resume(&mut self, reactor: &mut Reactor, session: &mut Session) {
+        let waited = std::mem::take(&mut session.wait);
+        session.resumed_attempt = match waited {
+            Wait::Shard(attempt) => Some(attempt),
+            _ => None,
+        };
+        self.process_input(reactor, session);
+    }
+}
+
+/// What follows the commands that were parsed.
+enum More {
+    /// Perhaps another command.
+    Yes,
+    Incomplete,
+    Error(String),
+}
+
+/// The protocol version of a session, as the reply writer wants it.
+pub fn protocol_of(session: &Session) -> Protocol {
+    if session.protocol == 3 { Protocol::Resp3 } else { Protocol::Resp2 }
+}
+
+impl Handler for Worker {
+    fn event(&mut self, reactor: &mut Reactor, event: Event<'_>) {
+        match event {
+            Event::Received { token, bytes } => self.received(reactor, token, bytes),
+            Event::Accepted { socket, .. } => self.accepted(reactor, socket),
+            Event::Sent { token, buffer } => {
+                self.recycle(buffer);
+                self.sent(reactor, token);
+            }
+            Event::PeerClosed { token } => {
+                if let Some(mut session) = self.take(token) {
+                    session.input_ended = true;
+                    self.settle(reactor, session);
+                }
+            }
+            Event::Failed { token, .. } => {
+                if let Some(session) = self.take(token) {
+                    self.end(reactor, session, false);
+                }
+            }
+            Event::Woken => {}
+        }
+    }
+}
+
+impl Worker {
+    /// Some replies have left: a client that was not read from may have caught up.
+    fn sent(&mut self, reactor: &mut Reactor, token: Token) {
+        let Some(session) = self.sessions.get_mut(token.index()).and_then(Option::as_deref_mut) else { return };
+        if session.token == token && session.throttled && reactor.unsent_bytes(token) < OUTPUT_THROTTLE_BYTES / 2 {
+            session.throttled = false;
+            reactor.resume_receive(token);
+        }
+    }
+}
