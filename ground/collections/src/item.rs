@@ -19,11 +19,9 @@ pub use scored::{Scored, ScoredPointer, ScoredRef};
 /// - `from_raw(into_raw(item))` is the item again.
 /// - `key` and `view` only read the block. `key` of one item is always the same bytes.
 /// - `hash` of one item is always the same number.
-pub unsafe trait Keyed: Sized {
+pub unsafe trait Keyed: Sized + 'static {
     /// A shared reference to the item: what look-ups and walks hand out.
-    type Ref<'a>: Copy
-    where
-        Self: 'a;
+    type Ref<'a>: Copy;
 
     /// Gives the block up; only [`Keyed::from_raw`] frees it again.
     fn into_raw(self) -> NonNull<u8>;
@@ -38,9 +36,7 @@ pub unsafe trait Keyed: Sized {
     ///
     /// # Safety
     /// `raw` came from `into_raw` and is neither taken back nor changed during `'a`.
-    unsafe fn view<'a>(raw: NonNull<u8>) -> Self::Ref<'a>
-    where
-        Self: 'a;
+    unsafe fn view<'a>(raw: NonNull<u8>) -> Self::Ref<'a>;
 
     /// The key by which the item is found.
     ///

@@ -3,6 +3,7 @@
 #![expect(unsafe_code, reason = "thin, packed and shared memory layouts; every block says why it is sound")]
 
 mod block;
+mod entry;
 mod hash;
 pub mod intset;
 mod item;
@@ -11,10 +12,13 @@ pub mod lock;
 pub mod mailbox;
 mod memory;
 mod sync;
+mod table;
 
+pub use entry::{Entry, EntryMut, EntryRef, INLINE_BYTES_MAX, OwnedValue, Value, View};
 pub use hash::hash;
 pub use intset::{IntSet, IntSetRef};
 pub use item::{Field, FieldRef, Keyed, Member, Scored, ScoredPointer, ScoredRef};
 pub use listpack::{Item, Listpack, ListpackRef};
 pub use lock::{Attempt, Guard, Parked, ShardSet, Shards, Ticket};
 pub use mailbox::Mailbox;
+pub use table::{IntoIter, Iter, Lookup, Slot, Sweep, Table, VacantSlot};

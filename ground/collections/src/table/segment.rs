@@ -1,0 +1,361 @@
+//! An array of buckets that covers one range of hashes, and the words by which a directory knows segments and pages.
+
+use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
+
+use super::bucket::{Bucket, FAR, NEAR, SLOTS};
+
+/// Buckets of a grown segment (4 KiB): when it is full it splits. Moving its 500 items takes ≈10 µs.
+pub(super) const BUCKETS_FULL: usize = 64;
+
+/// Where hashes cannot be split further a segment grows up to this many buckets (18,432 items).
+pub(super) const BUCKETS_MAX: usize = 2048;
+
+/// Bits of the rest of the hash that choose the bucket; a segment begins at one of the first 24 bits, so the boundaries
+/// between buckets are exact in 48 bits, as the cursor of a scan needs.
+const PLACE_BITS: u32 = 24;
+
+/// One item's place.
+#[derive(Clone, Copy)]
+pub(super) struct Spot {
+    pub(super) bucket: *mut Bucket,
+    pub(super) slot: usize,
+}
+
+/// The buckets of a segment. A plain view: who owns the memory is the directory's business.
+///
+/// Hashes are mapped to buckets in order, so every bucket is the home of one range of hashes.
+#[derive(Clone, Copy)]
+pub(super) struct Segment {
+    pub(super) buckets: *mut Bucket,
+    pub(super) count: usize,
+}
+
+/// What the directory keeps of a segment or a page in one word.
+///
+/// Bit 63: it is a page. Bits 59–62: `skip`, the bits of the hash that lead here from the beginning of the page that
+/// holds the word. Bits 48–58: buckets minus 1, or of a page the bits that index it. Bits 6–47: the address, a
+/// multiple of 64. Bits 0–5: how many bytes before that address the allocation of a segment begins.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Node(pub(super) u64);
+
+const IS_PAGE: u64 = 1 << 63;
+const SKIP_AT: u32 = 59;
+const SIZE_AT: u32 = 48;
+const ADDRESS: u64 = 0xffff_ffff_ffc0;
+const BEFORE: u64 = 63;
+
+/// What an empty table points to, so that a look-up needs no extra question. It is never written.
+static NOTHING: Bucket = Bucket::EMPTY;
+
+impl Node {
+    /// The segment of an empty table.
+    pub(super) fn nothing() -> Node {
+        Node((&raw const NOTHING).expose_provenance() as u64)
+    }
+
+    pub(super) fn is_nothing(self) -> bool {
+        self == Node::nothing()
+    }
+
+    /// A new segment with free slots only.
+    pub(super) fn new_segment(count: usize, skip: u32) -> Node {
+        let layout = segment_layout(count);
+        // SAFETY: the size is not 0.
+        let base = unsafe { alloc_zeroed(layout) };
+        if base.is_null() {
+            handle_alloc_error(layout);
+        }
+        let base = base.expose_provenance() as u64;
+        let address = base.next_multiple_of(64);
+        debug_assert!(address & !ADDRESS == 0 && count <= BUCKETS_MAX);
+        Node(u64::from(skip) << SKIP_AT | (count as u64 - 1) << SIZE_AT | address | (address - base))
+    }
+
+    pub(super) fn page(address: *mut u64, bits: u32, skip: u32) -> Node {
+        let address = address.expose_provenance() as u64;
+        debug_assert!(address & !ADDRESS == 0);
+        Node(IS_PAGE | u64::from(skip) << SKIP_AT | u64::from(bits) << SIZE_AT | address)
+    }
+
+    #[inline]
+    pub(super) fn is_page(self) -> bool {
+        self.0 & IS_PAGE != 0
+    }
+
+    #[inline]
+    pub(super) fn skip(self) -> u32 {
+        (self.0 >> SKIP_AT) as u32 & 15
+    }
+
+    pub(super) fn with_skip(self, skip: u32) -> Node {
+        Node(self.0 & !(15 << SKIP_AT) | u64::from(skip) << SKIP_AT)
+    }
+
+    /// Of a page: the bits that index it.
+    #[inline]
+    pub(super) fn page_bits(self) -> u32 {
+        (self.0 >> SIZE_AT) as u32 & 0x7ff
+    }
+
+    #[inline]
+    pub(super) fn address(self) -> u64 {
+        self.0 & ADDRESS
+    }
+
+    /// The buckets of a node that is not a page.
+    #[inline]
+    pub(super) fn segment(self) -> Segment {
+        Segment {
+            buckets: std::ptr::with_exposed_provenance_mut(self.address() as usize),
+            count: (self.0 >> SIZE_AT) as usize % BUCKETS_MAX + 1,
+        }
+    }
+
+    /// Bytes that the segment takes.
+    pub(super) fn segment_bytes(self) -> usize {
+        segment_layout(self.segment().count).size()
+    }
+
+    /// Frees the segment; its items are moved or freed already.
+    ///
+    /// # Safety
+    /// The node came from `new_segment`, and neither it nor a copy is used again.
+    pub(super) unsafe fn free_segment(self) {
+        let base = self.address() - (self.0 & BEFORE);
+        // SAFETY: `new_segment` allocated this address with this layout.
+        unsafe { dealloc(std::ptr::with_exposed_provenance_mut(base as usize), segment_layout(self.segment().count)) }
+    }
+}
+
+/// Powers of two ask for their alignment, which costs an allocator nothing. Others would be rounded up past the next
+/// size class for it, so they bring 56 spare bytes and align themselves: 47 buckets take exactly 3 KiB.
+fn segment_layout(count: usize) -> Layout {
+    let bytes = count * size_of::<Bucket>();
+    let (bytes, align) = if count.is_power_of_two() { (bytes, 64) } else { (bytes + 56, 8) };
+    Layout::from_size_align(bytes, align).expect("at most 128 KiB")
+}
+
+/// The size after `count` buckets. The step between 32 and 64 keeps grown segments between 60 and 89 % full.
+pub(super) fn next_size(count: usize) -> usize {
+    match count {
+        32 => 47,
+        47 => 64,
+        _ => 2 * count,
+    }
+}
+
+/// The size for `items` with some room: at most 72 % full.
+pub(super) fn size_for(items: usize) -> usize {
+    let mut count = 1;
+    while items * 100 > count * SLOTS * 72 {
+        count = next_size(count);
+    }
+    count
+}
+
+/// The tag of a hash: 8 bits of it, but never 0.
+#[inline]
+pub(super) fn tag(hash: u64) -> u8 {
+    let tag = hash as u8;
+    tag + u8::from(tag == 0)
+}
+
+impl Segment {
+    /// More items than this and the segment grows.
+    #[inline]
+    pub(super) fn limit(self) -> usize {
+        if self.count == 1 { SLOTS } else { self.count * (SLOTS - 1) }
+    }
+
+    /// Slots.
+    pub(super) fn capacity(self) -> usize {
+        self.count * SLOTS
+    }
+
+    /// The home of a hash whose leading bits, those that lead to this segment, are shifted out.
+    #[inline]
+    pub(super) fn home(self, rest: u64) -> usize {
+        (((rest >> (64 - PLACE_BITS)) * self.count as u64) >> PLACE_BITS) as usize
+    }
+
+    /// The first `rest` whose home is behind bucket `home`, in units of 2⁻²⁴ of the segment's range.
+    pub(super) fn end_of(self, home: usize) -> u64 {
+        ((home as u64 + 1) << PLACE_BITS).div_ceil(self.count as u64)
+    }
+
+    #[inline]
+    pub(super) fn bucket(self, index: usize) -> *mut Bucket {
+        debug_assert!(index < self.count);
+        // SAFETY: `index` is below the number of buckets.
+        unsafe { self.buckets.add(index) }
+    }
+
+    /// The index of the bucket `distance` behind `home`; behind the last comes the first.
+    #[inline]
+    pub(super) fn behind(self, home: usize, distance: usize) -> usize {
+        let index = home + distance;
+        if index < self.count { index } else { index - self.count }
+    }
+
+    /// Puts an item into its home or near it, if there is room.
+    ///
+    /// # Safety
+    /// The segment is alive and owned by the caller.
+    #[inline]
+    pub(super) unsafe fn place(self, home: usize, tag: u8, address: u64) -> Option<Spot> {
+        let bucket = self.bucket(home);
+        // SAFETY: the bucket is in the segment, and nobody else looks at it.
+        let free = unsafe { (*bucket).free() };
+        if free == 0 {
+            // SAFETY: the same promise.
+            return unsafe { self.place_near(home, tag, address) };
+        }
+        let slot = free.trailing_zeros() as usize;
+        // SAFETY: as above.
+        unsafe { (*bucket).put(slot, tag, address, 0) };
+        Some(Spot { bucket, slot })
+    }
+
+    /// # Safety
+    /// As for `place`.
+    unsafe fn place_near(self, home: usize, tag: u8, address: u64) -> Option<Spot> {
+        (1..=NEAR.min(self.count - 1)).find_map(|distance| {
+            // SAFETY: the bucket is in the segment.
+            unsafe { self.place_guest(home, self.behind(home, distance), distance, tag, address) }
+        })
+    }
+
+    /// Puts an item wherever there is room.
+    ///
+    /// # Safety
+    /// As for `place`.
+    pub(super) unsafe fn place_far(self, home: usize, tag: u8, address: u64) -> Option<Spot> {
+        // SAFETY: the bucket is in the segment.
+        (0..self.count).find_map(|index| unsafe { self.place_guest(home, index, FAR, tag, address) })
+    }
+
+    /// # Safety
+    /// As for `place`.
+    unsafe fn place_guest(self, home: usize, index: usize, distance: usize, tag: u8, address: u64) -> Option<Spot> {
+        let bucket = self.bucket(index);
+        // SAFETY: the caller owns the segment, and both buckets are in it; only one reference lives at a time.
+        unsafe {
+            let free = (*bucket).free();
+            if free == 0 {
+                return None;
+            }
+            let slot = free.trailing_zeros() as usize;
+            (*bucket).put(slot, tag, address, distance);
+            (*self.bucket(home)).note_guest(distance);
+            Some(Spot { bucket, slot })
+        }
+    }
+
+    /// Frees a slot that is taken; returns the item's address.
+    ///
+    /// # Safety
+    /// The segment is alive and owned by the caller; `spot` is in it.
+    pub(super) unsafe fn take(self, spot: Spot) -> u64 {
+        // SAFETY: by the caller's promise.
+        unsafe {
+            let bucket = &mut *spot.bucket;
+            let (address, distance) = (bucket.address(spot.slot), bucket.distance(spot.slot));
+            bucket.take(spot.slot);
+            // Far guests are not counted.
+            if distance != 0 && distance != FAR {
+                let index = spot.bucket.offset_from_unsigned(self.buckets);
+                let home = if index < distance { index + self.count - distance } else { index - distance };
+                (*self.bucket(home)).forget_guest();
+            }
+            address
+        }
+    }
+
+    /// Calls `visit` with the place of every item.
+    ///
+    /// # Safety
+    /// The segment is alive and not changed by others; `visit` may only take the item that it is shown.
+    pub(super) unsafe fn for_each(self, mut visit: impl FnMut(Spot)) {
+        for index in 0..self.count {
+            let bucket = self.bucket(index);
+            // SAFETY: the bucket is in the segment; the reference ends before `visit` begins.
+            let mut taken = unsafe { (*bucket).taken() };
+            while taken != 0 {
+                visit(Spot { bucket, slot: taken.trailing_zeros() as usize });
+                taken &= taken - 1;
+            }
+        }
+    }
+
+    /// Calls `visit` with the address of every item whose home is `home` (and perhaps of others, when some stand far).
+    ///
+    /// # Safety
+    /// The segment is alive and not changed meanwhile.
+    pub(super) unsafe fn for_each_of_home(self, home: usize, mut visit: impl FnMut(u64)) {
+        // SAFETY: `home` is in the segment.
+        let reach = unsafe { (*self.bucket(home)).reach() };
+        let mut visit_bucket = |index: usize, distance: usize| {
+            // SAFETY: callers below pass indexes in the segment.
+            let bucket = unsafe { &*self.bucket(index) };
+            let mut taken = bucket.taken();
+            while taken != 0 {
+                let slot = taken.trailing_zeros() as usize;
+                taken &= taken - 1;
+                if bucket.distance(slot) == distance {
+                    visit(bucket.address(slot));
+                }
+            }
+        };
+        for distance in 0..=reach.min(NEAR).min(self.count - 1) {
+            visit_bucket(self.behind(home, distance), distance);
+        }
+        if reach == FAR {
+            for index in 0..self.count {
+                visit_bucket(index, FAR);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn homes_are_ranges_in_order() {
+        for count in [1, 2, 3, 32, 47, 64, 2048] {
+            let segment = Segment { buckets: std::ptr::null_mut(), count };
+            assert_eq!(segment.home(0), 0);
+            assert_eq!(segment.home(u64::MAX), count - 1);
+            for home in 0..count {
+                let end = segment.end_of(home);
+                assert_eq!(segment.home((end - 1) << 40), home);
+                if home + 1 < count {
+                    assert_eq!(segment.home(end << 40), home + 1);
+                } else {
+                    assert_eq!(end, 1 << 24);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_node_keeps_what_it_is_told() {
+        for count in [1, 2, 32, 47, 64, 2048] {
+            let node = Node::new_segment(count, 9);
+            assert!(!node.is_page() && !node.is_nothing());
+            assert_eq!((node.skip(), node.segment().count), (9, count));
+            assert_eq!(node.segment().buckets.addr() % 64, 0);
+            let node = node.with_skip(3);
+            assert_eq!((node.skip(), node.segment().count), (3, count));
+            assert!(node.segment_bytes() >= 64 * count);
+            // SAFETY: allocated above, used no more.
+            unsafe { node.free_segment() };
+        }
+    }
+
+    #[test]
+    fn sizes_leave_room() {
+        assert_eq!([6, 7, 12, 13, 253, 380, 700].map(size_for), [1, 2, 2, 4, 47, 64, 128]);
+    }
+}
