@@ -3,6 +3,7 @@
 #![expect(unsafe_code, reason = "thin, packed and shared memory layouts; every block says why it is sound")]
 
 mod block;
+pub mod chunked;
 mod entry;
 mod hash;
 pub mod intset;
@@ -14,6 +15,7 @@ mod memory;
 mod sync;
 mod table;
 
+pub use chunked::ChunkedList;
 pub use entry::{Entry, EntryMut, EntryRef, INLINE_BYTES_MAX, OwnedValue, Value, View};
 pub use hash::hash;
 pub use intset::{IntSet, IntSetRef};

@@ -188,9 +188,30 @@ impl Listpack {
 
     /// Keeps the first `count` elements.
     pub fn truncate(&mut self, count: usize) {
-        let Some(position) = isize::try_from(count).ok().and_then(|index| self.view().position(index)) else { return };
+        let Some(position) = self.index_position(count) else { return };
         let elements = self.len() - count;
         self.remove_span(position, self.bytes() - 1, elements);
+    }
+
+    /// Removes up to `count` elements from the one at `index` on; nothing if there is none.
+    pub fn remove_at(&mut self, index: usize, count: usize) {
+        if let Some(position) = self.index_position(index) {
+            self.remove(position, count);
+        }
+    }
+
+    /// Cuts the list before the element at `index` and returns the rest.
+    pub fn split_off(&mut self, index: usize) -> Listpack {
+        let Some(position) = self.index_position(index) else { return Listpack::new() };
+        let (elements, end) = (self.len() - index, self.bytes() - 1);
+        let mut rest = Listpack::with_capacity(end - position);
+        rest.append_span(&self.as_bytes()[position..end], elements);
+        self.remove_span(position, end, elements);
+        rest
+    }
+
+    fn index_position(&self, index: usize) -> Option<usize> {
+        self.view().position(isize::try_from(index).ok()?)
     }
 
     /// Removes all elements; the heap block shrinks.
