@@ -2,7 +2,7 @@
 
 use crate::Entry;
 use ochre_collections::entry::{Value, View};
-use ochre_collections::table::{Slot, VacantSlot};
+use ochre_collections::{Slot, VacantSlot};
 use ochre_values::{Collection, Packing};
 use std::ops::{Deref, DerefMut};
 
@@ -83,8 +83,8 @@ impl<'a, C: Collection> Edit<'a, C> {
 /// Keeps `collection` as the value of `slot`: inline when it is packed and small.
 fn store_in<C: Collection>(slot: &mut Slot<'_, Entry>, collection: C) {
     match small_pack(&collection) {
-        Some((packing, bytes)) => slot.update(|entry| entry.set_value(Value::Packed { kind: packing as u8, bytes })),
-        None => slot.update(|entry| entry.set_value(Value::Object(collection.into_object()))),
+        Some((packing, bytes)) => slot.set_value(Value::Packed { kind: packing as u8, bytes }),
+        None => slot.set_value(Value::Object(collection.into_object())),
     }
 }
 

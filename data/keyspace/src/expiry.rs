@@ -8,7 +8,7 @@ use crate::keyspace::{Context, Database, Keyspace, Shard};
 use crate::{Class, Effects, Entry, Key};
 use ochre_collections::entry::{EntryRef, View};
 use ochre_collections::lock::ShardSet;
-use ochre_collections::table::Sweep;
+use ochre_collections::Sweep;
 use ochre_values::Object;
 
 /// The lag that large tables are given, ms.
@@ -73,7 +73,8 @@ impl Keyspace {
         late: &mut dyn FnMut(u64),
     ) -> ExpiryReport {
         let mut report = ExpiryReport::default();
-        let Ok(mut guard) = self.shards.try_lock_at_once(&ShardSet::of(shard)) else {
+        let mut locks = ShardSet::of(shard);
+        let Ok(mut guard) = self.shards.try_lock_at_once(&mut locks) else {
             report.more = true;
             return report;
         };

@@ -135,16 +135,21 @@ impl Keyspace {
     /// Brings the bucket of a key with this hash into the cache. Costs a lock; skipped when the shard is busy.
     #[inline]
     pub fn prefetch_bucket(&self, db: usize, hash: u64) {
-        if let Ok(guard) = self.shards.try_lock_at_once(&ShardSet::of(self.shard_of_hash(hash))) {
-            guard.get(self.shard_of_hash(hash)).databases[db].table.prefetch(hash);
-        }
+        self.if_free(db, hash, |table| table.prefetch(hash));
     }
 
     /// As `prefetch_bucket`, for the entry itself; the bucket should be in the cache.
     #[inline]
     pub fn prefetch_entry(&self, db: usize, hash: u64) {
-        if let Ok(guard) = self.shards.try_lock_at_once(&ShardSet::of(self.shard_of_hash(hash))) {
-            guard.get(self.shard_of_hash(hash)).databases[db].table.prefetch_item(hash);
+        self.if_free(db, hash, |table| table.prefetch_item(hash));
+    }
+
+    #[inline]
+    fn if_free(&self, db: usize, hash: u64, look: impl FnOnce(&Table<Entry>)) {
+        let shard = self.shard_of_hash(hash);
+        let mut locks = ShardSet::of(shard);
+        if let Ok(guard) = self.shards.try_lock_at_once(&mut locks) {
+            look(&guard.get(shard).databases[db].table);
         }
     }
 }

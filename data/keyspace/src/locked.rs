@@ -7,7 +7,7 @@ use crate::strings::{Text, edit_in_slot, raw_value_of, value_of};
 use crate::{Class, Entry, Key};
 use ochre_collections::entry::{EntryRef, Value, View};
 use ochre_collections::lock::{Guard, ShardSet};
-use ochre_collections::table::{Lookup, Slot};
+use ochre_collections::{Lookup, Slot};
 use ochre_values::{Collection, Kind, Limits, Object, Packing};
 
 /// The value is not of the type that the command works on.
@@ -136,7 +136,7 @@ impl<'a> Locked<'a> {
             let clock = entry.clock();
             let touched = self.context.access.touched(clock);
             if touched != clock {
-                entry.set_clock(touched);
+                entry.touch(touched);
             }
         }
     }
@@ -188,10 +188,10 @@ impl<'a> Locked<'a> {
         let no_touch = self.context.no_touch;
         let database = self.database_mut(key);
         match database.table.find(key.hash(), key.bytes()) {
-            Some(slot) => {
+            Some(mut slot) => {
                 if !no_touch {
                     let touched = clock.touched(slot.item().clock());
-                    slot.item().set_clock(touched);
+                    slot.set_clock(touched);
                 }
                 Edit::of(slot, &mut database.deadlines).map(Some).ok_or(WrongType)
             }
@@ -209,10 +209,10 @@ impl<'a> Locked<'a> {
         }
         let database = self.database_mut(key);
         match database.table.entry(key.hash(), key.bytes()) {
-            Lookup::Found(slot) => {
+            Lookup::Found(mut slot) => {
                 if !no_touch {
                     let touched = clock.touched(slot.item().clock());
-                    slot.item().set_clock(touched);
+                    slot.set_clock(touched);
                 }
                 Edit::of(slot, &mut database.deadlines).ok_or(WrongType)
             }
@@ -260,7 +260,7 @@ impl<'a> Locked<'a> {
         match database.table.entry(key.hash(), key.bytes()) {
             Lookup::Found(mut slot) => {
                 let old = slot.item().expiry_ms();
-                slot.update(|entry| entry.set_value(value));
+                slot.set_value(value);
                 // A deadline that has passed is not one to keep: the key would have been gone.
                 let kept = old.filter(|deadline| !expire || *deadline > now_ms);
                 let new = match expiry {
@@ -269,17 +269,14 @@ impl<'a> Locked<'a> {
                     Expiry::At(deadline) => Some(deadline),
                 };
                 if new != old {
-                    slot.update(|entry| entry.set_expiry(new));
+                    slot.set_expiry(new);
                     database.deadlines = database.deadlines + usize::from(new.is_some()) - usize::from(old.is_some());
-                    if let Some(deadline) = new {
-                        database.table.note_deadline(key.hash(), deadline);
-                    }
                 } else {
                     // SET counts as an access, and a new value starts a new life for LFU.
                     let clock = slot.item().clock();
                     let touched = access.touched(clock);
                     if touched != clock {
-                        slot.item().set_clock(touched);
+                        slot.set_clock(touched);
                     }
                 }
             }
@@ -315,14 +312,21 @@ impl<'a> Locked<'a> {
         Ok(Some(edit_in_slot(&mut slot, edit)))
     }
 
-    /// The bytes of the string at `key` to change in place without changing their number; `None` when there are none or
-    /// the value is kept as an integer (use `edit_text` then).
-    pub fn text_bytes_mut(&mut self, key: &Key<'_>) -> Result<Option<&mut [u8]>, WrongType> {
-        let Some(slot) = self.find(key) else { return Ok(None) };
-        let view = slot.item().view();
-        match view {
+    /// Lets `change` change the bytes of the string at `key` where they are, but not their number; `None` when there are none
+    /// or the value is kept as an integer (use `edit_text` then).
+    pub fn change_text<R>(
+        &mut self,
+        key: &Key<'_>,
+        change: impl FnOnce(&mut [u8]) -> R,
+    ) -> Result<Option<R>, WrongType> {
+        let Some(mut slot) = self.find(key) else { return Ok(None) };
+        match slot.view() {
             View::Int(_) => Ok(None),
-            View::Str { .. } | View::Object(Object::String(_)) => Ok(slot.into_str_mut()),
+            View::Str { .. } => Ok(slot.str_mut().map(change)),
+            View::Object(Object::String(_)) => match slot.object_mut() {
+                Some(Object::String(bytes)) => Ok(Some(change(bytes))),
+                _ => Ok(None),
+            },
             _ => Err(WrongType),
         }
     }
@@ -332,10 +336,10 @@ impl<'a> Locked<'a> {
         self.expire_if_due(key);
         let access = self.context.access;
         let no_touch = self.context.no_touch;
-        let slot = self.database_mut(key).table.find(key.hash(), key.bytes())?;
+        let mut slot = self.database_mut(key).table.find(key.hash(), key.bytes())?;
         if !no_touch {
             let touched = access.touched(slot.item().clock());
-            slot.item().set_clock(touched);
+            slot.set_clock(touched);
         }
         Some(slot)
     }
@@ -380,18 +384,16 @@ impl<'a> Locked<'a> {
         let database = self.database_mut(key);
         let Some(mut slot) = database.table.find(key.hash(), key.bytes()) else { return false };
         let had = slot.item().expiry_ms().is_some();
-        slot.update(|entry| entry.set_expiry(deadline_ms));
+        slot.set_expiry(deadline_ms);
         database.deadlines = database.deadlines + usize::from(deadline_ms.is_some()) - usize::from(had);
-        if let Some(deadline) = deadline_ms {
-            database.table.note_deadline(key.hash(), deadline);
-        }
         true
     }
 
     /// Sets the 24-bit access clock of `key` (RESTORE IDLETIME and FREQ).
     pub fn set_clock(&mut self, key: &Key<'_>, clock: u32) {
-        if let Some(entry) = self.peek(key) {
-            entry.set_clock(clock);
+        let database = self.database_mut(key);
+        if let Some(mut slot) = database.table.find(key.hash(), key.bytes()) {
+            slot.set_clock(clock);
         }
     }
 

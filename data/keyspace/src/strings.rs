@@ -2,7 +2,7 @@
 
 use crate::Entry;
 use ochre_collections::entry::{Value, View};
-use ochre_collections::table::Slot;
+use ochre_collections::Slot;
 use ochre_text::number;
 use ochre_values::Object;
 
@@ -31,7 +31,7 @@ impl<'a> Text<'a> {
     #[expect(clippy::len_without_is_empty, reason = "an empty text has no meaning of its own")]
     pub fn len(&self) -> usize {
         match self {
-            Text::Int(value) => number::digits_i64(*value),
+            Text::Int(value) => number::digits(value.unsigned_abs()) + usize::from(*value < 0),
             Text::Bytes(bytes) => bytes.len(),
         }
     }

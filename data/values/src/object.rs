@@ -93,7 +93,7 @@ impl Packing {
 
 /// A collection type that a key can hold. The keyspace edits every collection through this face, so that a small one can
 /// lie inline in the entry without its module knowing.
-pub trait Collection: Sized {
+pub trait Collection: Sized + 'static {
     /// A borrowed face for reading, over the object or over inline bytes.
     type Ref<'a>: Copy;
 
