@@ -9,8 +9,7 @@ pub struct Error(Cow<'static, str>);
 
 impl Error {
     pub const SYNTAX: Error = Error::fixed("ERR syntax error");
-    pub const WRONG_TYPE: Error =
-        Error::fixed("WRONGTYPE Operation against a key holding the wrong kind of value");
+    pub const WRONG_TYPE: Error = Error::fixed("WRONGTYPE Operation against a key holding the wrong kind of value");
     pub const NOT_AN_INTEGER: Error = Error::fixed("ERR value is not an integer or out of range");
     pub const NOT_A_FLOAT: Error = Error::fixed("ERR value is not a valid float");
     pub const OUT_OF_RANGE: Error = Error::fixed("ERR value is out of range");
@@ -21,16 +20,14 @@ impl Error {
     pub const SAME_OBJECT: Error = Error::fixed("ERR source and destination objects are the same");
     pub const OVERFLOW: Error = Error::fixed("ERR increment or decrement would overflow");
     pub const NAN_OR_INFINITY: Error = Error::fixed("ERR increment would produce NaN or Infinity");
-    pub const STRING_TOO_LONG: Error =
-        Error::fixed("ERR string exceeds maximum allowed size (proto-max-bulk-len)");
+    pub const STRING_TOO_LONG: Error = Error::fixed("ERR string exceeds maximum allowed size (proto-max-bulk-len)");
     pub const BIT_OFFSET: Error = Error::fixed("ERR bit offset is not an integer or out of range");
     pub const BIT_VALUE: Error = Error::fixed("ERR bit is not an integer or out of range");
     pub const DB_INDEX: Error = Error::fixed("ERR DB index is out of range");
     pub const INVALID_DB_INDEX: Error = Error::fixed("ERR invalid DB index");
     pub const INVALID_CURSOR: Error = Error::fixed("ERR invalid cursor");
     pub const INVALID_KEYS: Error = Error::fixed("ERR Invalid arguments specified for command");
-    pub const OUT_OF_MEMORY: Error =
-        Error::fixed("OOM command not allowed when used memory > 'maxmemory'.");
+    pub const OUT_OF_MEMORY: Error = Error::fixed("OOM command not allowed when used memory > 'maxmemory'.");
     pub const NOT_AUTHENTICATED: Error = Error::fixed("NOAUTH Authentication required.");
     pub const INTERNAL: Error = Error::fixed("ERR internal error");
 

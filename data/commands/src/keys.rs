@@ -27,7 +27,10 @@ pub enum Begin {
     /// At this word; the command's name is word 0.
     Index(i32),
     /// After this keyword, searched from word `from` (backwards from the end when negative).
-    Keyword { word: &'static str, from: i32 },
+    Keyword {
+        word: &'static str,
+        from: i32,
+    },
     Unknown,
 }
 
@@ -35,9 +38,17 @@ pub enum Begin {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Find {
     /// Up to `last` words after the first (negative: from the end), every `step`-th; `limit` 2 means the first half.
-    Range { last: i32, step: i32, limit: i32 },
+    Range {
+        last: i32,
+        step: i32,
+        limit: i32,
+    },
     /// As many as the word at `count` says, from word `first` on (both relative to the beginning), every `step`-th.
-    Count { count: i32, first: i32, step: i32 },
+    Count {
+        count: i32,
+        first: i32,
+        step: i32,
+    },
     Unknown,
 }
 
@@ -52,38 +63,48 @@ pub struct KeySpec {
 
 impl KeySpec {
     /// The one key at word `index`.
-    pub const fn at(index: i32, flags: KeyFlags) -> KeySpec {
+    pub const fn at(index: i32, flags: u16) -> KeySpec {
         KeySpec::span(index, 0, 1, flags)
     }
 
     /// The keys from word `index` to `last` (relative to the first; negative counts from the end), every `step`-th.
-    pub const fn span(index: i32, last: i32, step: i32, flags: KeyFlags) -> KeySpec {
-        KeySpec { begin: Begin::Index(index), find: Find::Range { last, step, limit: 0 }, flags, notes: "" }
+    pub const fn span(index: i32, last: i32, step: i32, flags: u16) -> KeySpec {
+        KeySpec {
+            begin: Begin::Index(index),
+            find: Find::Range { last, step, limit: 0 },
+            flags: KeyFlags(flags),
+            notes: "",
+        }
     }
 
     /// The number of keys stands at word `index`, the keys right behind it.
-    pub const fn counted(index: i32, flags: KeyFlags) -> KeySpec {
+    pub const fn counted(index: i32, flags: u16) -> KeySpec {
         KeySpec::counted_by(index, 1, flags)
     }
 
     /// As `counted`, each key followed by `step - 1` other words.
-    pub const fn counted_by(index: i32, step: i32, flags: KeyFlags) -> KeySpec {
-        KeySpec { begin: Begin::Index(index), find: Find::Count { count: 0, first: 1, step }, flags, notes: "" }
+    pub const fn counted_by(index: i32, step: i32, flags: u16) -> KeySpec {
+        KeySpec {
+            begin: Begin::Index(index),
+            find: Find::Count { count: 0, first: 1, step },
+            flags: KeyFlags(flags),
+            notes: "",
+        }
     }
 
     /// The key after `word`, which is searched from word `from` on.
-    pub const fn after(word: &'static str, from: i32, flags: KeyFlags) -> KeySpec {
+    pub const fn after(word: &'static str, from: i32, flags: u16) -> KeySpec {
         KeySpec {
             begin: Begin::Keyword { word, from },
             find: Find::Range { last: 0, step: 1, limit: 0 },
-            flags,
+            flags: KeyFlags(flags),
             notes: "",
         }
     }
 
     /// Keys that only the command's function can tell.
-    pub const fn unknown(flags: KeyFlags) -> KeySpec {
-        KeySpec { begin: Begin::Unknown, find: Find::Unknown, flags, notes: "" }
+    pub const fn unknown(flags: u16) -> KeySpec {
+        KeySpec { begin: Begin::Unknown, find: Find::Unknown, flags: KeyFlags(flags), notes: "" }
     }
 
     /// The same with another way of following the beginning.
@@ -140,9 +161,7 @@ impl KeySpec {
                 let step = i64::from(step);
                 let end = count.checked_sub(1).and_then(|n| n.checked_mul(step)).and_then(|n| n.checked_add(first));
                 match end {
-                    Some(end) if count >= 0 && end < words => {
-                        Ok(Some((first as usize, count as usize, step as usize)))
-                    }
+                    Some(end) if count >= 0 && end < words => Ok(Some((first as usize, count as usize, step as usize))),
                     _ => Err(Error::INVALID_KEYS),
                 }
             }

@@ -2,49 +2,43 @@
 
 use crate::keys::KeySpec;
 
-/// Sets of bits with names, shared by command flags and ACL categories.
+/// Sets of bits with names, shared by command flags, key flags and ACL categories. The bits are plain integers, because `|`
+/// works on nothing else in a constant.
 macro_rules! bits {
     ($(#[$doc:meta])* $name:ident : $repr:ty { $($constant:ident = $bit:expr, $word:expr;)* }) => {
         $(#[$doc])*
         #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
         pub struct $name(pub $repr);
 
-        $(pub const $constant: $name = $name(1 << $bit);)*
+        $(pub const $constant: $repr = 1 << $bit;)*
 
         impl $name {
             /// Every bit beside the word that users see, in the order in which replies list them.
-            pub const WORDS: &'static [($name, &'static str)] = &[$(($constant, $word)),*];
+            pub const WORDS: &'static [($repr, &'static str)] = &[$(($constant, $word)),*];
 
             pub const NONE: $name = $name(0);
 
             /// Whether all bits of `other` are set.
-            pub const fn has(self, other: $name) -> bool {
-                self.0 & other.0 == other.0
+            pub const fn has(self, other: $repr) -> bool {
+                self.0 & other == other
             }
 
             /// Whether any bit of `other` is set.
-            pub const fn any(self, other: $name) -> bool {
-                self.0 & other.0 != 0
+            pub const fn any(self, other: $repr) -> bool {
+                self.0 & other != 0
             }
 
-            pub const fn with(self, other: $name) -> $name {
-                $name(self.0 | other.0)
+            pub const fn with(self, other: $repr) -> $name {
+                $name(self.0 | other)
             }
 
-            pub const fn without(self, other: $name) -> $name {
-                $name(self.0 & !other.0)
+            pub const fn without(self, other: $repr) -> $name {
+                $name(self.0 & !other)
             }
 
             /// The words of the bits that are set.
             pub fn words(self) -> impl Iterator<Item = &'static str> {
                 Self::WORDS.iter().filter(move |(bit, _)| self.has(*bit)).map(|(_, word)| *word)
-            }
-        }
-
-        impl std::ops::BitOr for $name {
-            type Output = $name;
-            fn bitor(self, other: $name) -> $name {
-                self.with(other)
             }
         }
     };
@@ -152,7 +146,7 @@ impl Group {
     }
 
     /// The ACL category that belongs to every command of the group.
-    const fn category(self) -> Categories {
+    const fn category(self) -> u32 {
         match self {
             Group::Generic => CAT_KEYSPACE,
             Group::String => CAT_STRING,
@@ -168,7 +162,7 @@ impl Group {
             Group::Geo => CAT_GEO,
             Group::Stream => CAT_STREAM,
             Group::Bitmap => CAT_BITMAP,
-            Group::Server | Group::Cluster | Group::Sentinel => Categories::NONE,
+            Group::Server | Group::Cluster | Group::Sentinel => 0,
         }
     }
 }
@@ -237,7 +231,7 @@ impl Spec {
 
     /// The ACL categories: the group's, those that flags imply, and the command's own.
     pub const fn categories(&self) -> Categories {
-        let mut all = self.group.category().with(self.extra_categories);
+        let mut all = Categories(self.group.category()).with(self.extra_categories.0);
         let flags = self.flags;
         if flags.has(WRITE) {
             all = all.with(CAT_WRITE);
@@ -255,7 +249,7 @@ impl Spec {
             all = all.with(CAT_BLOCKING);
         }
         all = all.with(if flags.has(FAST) { CAT_FAST } else { CAT_SLOW });
-        all.without(self.missing_categories)
+        all.without(self.missing_categories.0)
     }
 
     /// Number of words with the name: exact when positive, a minimum when negative. `container_words` is 1 for a
@@ -320,20 +314,20 @@ impl<F: Copy> Command<F> {
         self
     }
 
-    pub const fn flags(mut self, flags: Flags) -> Self {
-        self.spec.flags = flags;
+    pub const fn flags(mut self, flags: u32) -> Self {
+        self.spec.flags = Flags(flags);
         self
     }
 
     /// Adds ACL categories beyond those that group and flags imply.
-    pub const fn categories(mut self, categories: Categories) -> Self {
-        self.spec.extra_categories = categories;
+    pub const fn categories(mut self, categories: u32) -> Self {
+        self.spec.extra_categories = Categories(categories);
         self
     }
 
     /// Takes away ACL categories that group and flags imply.
-    pub const fn not_in(mut self, categories: Categories) -> Self {
-        self.spec.missing_categories = categories;
+    pub const fn not_in(mut self, categories: u32) -> Self {
+        self.spec.missing_categories = Categories(categories);
         self
     }
 

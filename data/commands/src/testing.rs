@@ -127,13 +127,14 @@ impl Db {
         if row.spec.locks != crate::spec::Locks::Keys || row.spec.keys.is_empty() {
             locks = self.keyspace.all_shards();
         }
-        let guard = self.keyspace.shards().try_lock_set(&locks).expect("nobody else uses the keyspace");
+        let guard = self.keyspace.shards().try_lock_set(&mut locks).expect("nobody else uses the keyspace");
         let mut data = self.keyspace.view(guard, &self.context, &mut self.effects, self.db);
         let mut args = Args::new(words);
         args.seek(words_of_name);
         let run = row.run.expect("containers were resolved");
         let result = run(&mut data, &mut args, &mut reply);
         data.finish();
+        drop(data);
         if let Err(error) = result {
             bytes.clear();
             Reply::new(&mut bytes, self.protocol).error(error.as_str());

@@ -1,8 +1,8 @@
 //! The door through which a collection is changed: in place when it is large, through a copy when it lies inline.
 
 use crate::Entry;
-use ochre_collections::entry::{Value, View};
 use ochre_collections::{Slot, VacantSlot};
+use ochre_collections::{Value, View};
 use ochre_values::{Collection, Packing};
 use std::ops::{Deref, DerefMut};
 
@@ -67,11 +67,11 @@ impl<'a, C: Collection> Edit<'a, C> {
             (Place::Object(_), _) => {}
             (Place::Inline(mut slot), Some(copy)) => store_in(&mut slot, copy),
             (Place::Vacant { slot, key, clock }, Some(copy)) if !empty => {
-                let mut entry = match small_pack(&copy) {
+                let entry = match small_pack(&copy) {
                     Some((packing, bytes)) => Entry::new(key, Value::Packed { kind: packing as u8, bytes }, None),
                     None => Entry::new(key, Value::Object(copy.into_object()), None),
                 };
-                entry.set_clock(clock);
+                entry.as_ref().touch(clock);
                 slot.insert(entry);
             }
             _ => {}

@@ -6,9 +6,9 @@
 use crate::effects::{Event, count};
 use crate::keyspace::{Context, Database, Keyspace, Shard};
 use crate::{Class, Effects, Entry, Key};
-use ochre_collections::entry::{EntryRef, View};
-use ochre_collections::lock::ShardSet;
 use ochre_collections::Sweep;
+use ochre_collections::lock::ShardSet;
+use ochre_collections::{EntryRef, View};
 use ochre_values::Object;
 
 /// The lag that large tables are given, ms.
@@ -108,8 +108,7 @@ fn expire_database(
     let (mut removed, mut due_hashes) = (Vec::new(), Vec::new());
     let mut more = true;
     while *budget > 0 {
-        let mut sweeper =
-            Sweeper { now_ms: context.now_ms, removed: &mut removed, due_hashes: &mut due_hashes };
+        let mut sweeper = Sweeper { now_ms: context.now_ms, removed: &mut removed, due_hashes: &mut due_hashes };
         if database.table.sweep_due(until_ms, &mut database.expiry_cursor, &mut sweeper).is_none() {
             more = false;
             break;
@@ -147,7 +146,7 @@ fn expire_fields(shard: &mut Shard, db: usize, key: &Key<'_>, context: &Context,
     let Some(mut slot) = database.table.find(key.hash(), key.bytes()) else { return };
     let mut fields: Vec<Box<[u8]>> = Vec::new();
     let log_wanted = context.log_wanted;
-    let (removed, next_ms, emptied) = slot.update(|entry| match entry.object_mut() {
+    let (removed, next_ms, emptied) = match slot.object_mut() {
         Some(Object::Hash(hash)) => {
             let removed = hash.remove_due_fields(context.now_ms, &mut |field| {
                 if log_wanted {
@@ -157,7 +156,7 @@ fn expire_fields(shard: &mut Shard, db: usize, key: &Key<'_>, context: &Context,
             (removed, hash.earliest_deadline_ms(), ochre_values::Collection::is_empty(hash))
         }
         _ => (0, None, false),
-    });
+    };
     if let Some(deadline_ms) = next_ms {
         slot.note_deadline(deadline_ms);
     }

@@ -83,11 +83,7 @@ impl Keyspace {
         } else {
             Shards::new(options.shards, wake, make)
         };
-        Keyspace {
-            shards,
-            mask: options.shards as u64 - 1,
-            databases: options.databases,
-        }
+        Keyspace { shards, mask: options.shards as u64 - 1, databases: options.databases }
     }
 
     /// Number of databases.

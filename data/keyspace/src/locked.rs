@@ -5,8 +5,8 @@ use crate::effects::{Effects, Event, LogMode, count};
 use crate::keyspace::{Context, Database, Keyspace, Shard};
 use crate::strings::{Text, edit_in_slot, raw_value_of, value_of};
 use crate::{Class, Entry, Key};
-use ochre_collections::entry::{EntryRef, Value, View};
 use ochre_collections::lock::{Guard, ShardSet};
+use ochre_collections::{EntryRef, Value, View};
 use ochre_collections::{Lookup, Slot};
 use ochre_values::{Collection, Kind, Limits, Object, Packing};
 
@@ -285,8 +285,8 @@ impl<'a> Locked<'a> {
                     Expiry::At(deadline) => Some(deadline),
                     _ => None,
                 };
-                let mut entry = Entry::new(key.bytes(), value, deadline);
-                entry.set_clock(access.initial());
+                let entry = Entry::new(key.bytes(), value, deadline);
+                entry.as_ref().touch(access.initial());
                 slot.insert(entry);
                 if let Some(deadline) = deadline {
                     database.deadlines += 1;
@@ -438,11 +438,8 @@ impl<'a> Locked<'a> {
     fn remove_due(&mut self) {
         for (db, hash, key) in std::mem::take(self.effects.due.get_mut()) {
             let key = Key::with_hash(&key, hash);
-            let still_due = self
-                .database_in(db, &key)
-                .table
-                .get(key.hash(), key.bytes())
-                .is_some_and(|entry| self.is_due(&entry));
+            let still_due =
+                self.database_in(db, &key).table.get(key.hash(), key.bytes()).is_some_and(|entry| self.is_due(&entry));
             if still_due {
                 self.expire(db, &key);
             }

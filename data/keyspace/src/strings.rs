@@ -1,8 +1,8 @@
 //! String values: read as they are kept, edited in place where their size allows.
 
 use crate::Entry;
-use ochre_collections::entry::{Value, View};
 use ochre_collections::Slot;
+use ochre_collections::{Value, View};
 use ochre_text::number;
 use ochre_values::Object;
 

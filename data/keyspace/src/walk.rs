@@ -1,8 +1,8 @@
 //! Walks over the keys of a database: counting, listing, scanning, choosing by chance, emptying and swapping.
 
 use crate::{Entry, Key, Locked};
+use ochre_collections::EntryRef;
 use ochre_collections::Table;
-use ochre_collections::entry::EntryRef;
 use ochre_collections::lock::ShardSet;
 use ochre_values::Object;
 
@@ -139,9 +139,10 @@ impl Locked<'_> {
 fn raise_watchers(shard: &crate::Shard, db: usize, now_ms: u64) {
     for (key, flags) in shard.watchers.keys_of(db) {
         let place = Key::new(key);
-        let lives = shard.databases[db].table.get(place.hash(), key).is_some_and(|entry| {
-            entry.expiry_ms().is_none_or(|deadline| deadline > now_ms)
-        });
+        let lives = shard.databases[db]
+            .table
+            .get(place.hash(), key)
+            .is_some_and(|entry| entry.expiry_ms().is_none_or(|deadline| deadline > now_ms));
         if lives {
             flags.iter().for_each(|flag| flag.raise());
         }

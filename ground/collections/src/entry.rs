@@ -18,6 +18,7 @@
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use crate::item::{LENGTH_ESCAPE, Shared, long_length};
 use crate::{Keyed, memory};
@@ -225,6 +226,17 @@ impl<'a, V> EntryRef<'a, V> {
     pub fn clock(self) -> u32 {
         let header = self.header();
         u32::from_le_bytes([header[CLOCK_AT], header[CLOCK_AT + 1], header[CLOCK_AT + 2], 0])
+    }
+
+    /// Sets the access clock to the low 24 bits of `clock`, through a shared reference: reading a key is an access too.
+    #[inline]
+    pub fn touch(self, clock: u32) {
+        for (at, byte) in clock.to_le_bytes().into_iter().take(3).enumerate() {
+            // SAFETY: the clock is in the header of a block that is alive for `'a`, no reference covers it, and while the
+            // block is shared it is written by atomic stores only.
+            let place = unsafe { AtomicU8::from_ptr(self.0.block.add(CLOCK_AT + at).as_ptr()) };
+            place.store(byte, Ordering::Relaxed);
+        }
     }
 
     /// The snapshot epoch.

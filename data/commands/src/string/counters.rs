@@ -1,8 +1,8 @@
 //! Strings that are numbers.
 
+use crate::keys::*;
 use crate::spec::*;
 use crate::{Args, Class, Command, Error, Key, Locked, Reply};
-use crate::keys::*;
 
 pub(super) const INCR: Command = Command::new(Group::String, "INCR", "key", incr)
     .summary("Adds one to the integer at a key; a missing key counts as 0.")
