@@ -52,6 +52,21 @@ pub trait Choices: Copy + 'static {
     const NAMES: &'static [&'static str];
 }
 
+/// Declares an enum of [`Choices`] with each variant's name beside it, so that the two lists cannot fall out of step.
+#[macro_export]
+macro_rules! choices {
+    ($(#[$attribute:meta])* $visibility:vis enum $enum:ident { $($(#[$about:meta])* $variant:ident = $name:literal,)+ }) => {
+        $(#[$attribute])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        $visibility enum $enum { $($(#[$about])* $variant,)+ }
+
+        impl $crate::Choices for $enum {
+            const ALL: &'static [Self] = &[$($enum::$variant),+];
+            const NAMES: &'static [&'static str] = &[$($name),+];
+        }
+    };
+}
+
 impl<C: Choices> Word for C {
     fn word_of(value: &Value) -> u64 {
         let Value::Choice(place) = value else { mismatch(value) };

@@ -106,7 +106,7 @@ impl fmt::Display for LoadError {
 impl std::error::Error for LoadError {}
 
 /// What the system calls an error, without the number that Rust puts behind it.
-pub(crate) fn reason_of(error: &std::io::Error) -> String {
+pub fn reason_of(error: &std::io::Error) -> String {
     let text = error.to_string();
     text.split(" (os error").next().unwrap_or(&text).to_string()
 }

@@ -17,15 +17,11 @@ struct Lives {
     password: Shared<Vec<u8>>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Level {
-    Debug,
-    Notice,
-}
-
-impl Choices for Level {
-    const ALL: &'static [Self] = &[Level::Debug, Level::Notice];
-    const NAMES: &'static [&'static str] = &["debug", "notice"];
+ochre_config::choices! {
+    enum Level {
+        Debug = "debug",
+        Notice = "notice",
+    }
 }
 
 const ROWS: &[Row] = &[

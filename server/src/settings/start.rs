@@ -1,0 +1,162 @@
+//! The start: from the command line to settings, or to what is printed instead.
+
+use std::ffi::OsString;
+use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::process::ExitCode;
+
+use ochre_config::{Arguments, FileOnly, Invocation, Line, LoadError, Source, Value, reason_of};
+
+use super::{IGNORED, Settings, configuration_page};
+
+/// A server's settings, and the lines of its files that are for others to interpret. Their errors are
+/// [`Line::error`], told as [`Exit::of_line`].
+pub(crate) struct Start {
+    pub(crate) settings: Settings,
+    /// Whether this is a Sentinel.
+    pub(crate) is_sentinel: bool,
+    /// `user` lines.
+    pub(crate) users: Vec<Line>,
+    /// `rename-command` lines.
+    pub(crate) renamed: Vec<Line>,
+    /// `loadmodule` lines.
+    pub(crate) modules: Vec<Line>,
+    /// `sentinel` lines.
+    pub(crate) sentinel: Vec<Line>,
+}
+
+/// The end of a program that does not run: what it prints, and whether that is what was asked for.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Exit {
+    pub(crate) text: String,
+    pub(crate) is_failure: bool,
+}
+
+impl Exit {
+    /// Refuses to start because of the settings.
+    pub(crate) fn of_line(error: &LoadError) -> Self {
+        Exit { text: error.report(concat!("Ochre ", env!("CARGO_PKG_VERSION"))), is_failure: true }
+    }
+
+    fn with(text: impl Into<String>) -> Self {
+        Exit { text: text.into(), is_failure: false }
+    }
+
+    /// Prints the text, to standard error if something is wrong.
+    pub(crate) fn leave(&self) -> ExitCode {
+        if self.is_failure {
+            eprint!("{}", self.text);
+            return ExitCode::FAILURE;
+        }
+        print!("{}", self.text);
+        ExitCode::SUCCESS
+    }
+}
+
+impl Settings {
+    /// Reads the settings that `arguments` (without the program's name) ask for. `program` is the name it was called by:
+    /// one that holds `sentinel` makes a Sentinel.
+    ///
+    /// Changes the working folder where `dir` is set, and opens the log file to see that it can be written.
+    pub(crate) fn from_args(program: &str, arguments: &[OsString]) -> Result<Start, Exit> {
+        if arguments.first().is_some_and(|first| first == "--print-directives") {
+            return Err(Exit::with(configuration_page()));
+        }
+        match Invocation::parse(arguments) {
+            Invocation::Version => Err(Exit::with(version())),
+            Invocation::Help => Err(Exit::with(HELP)),
+            Invocation::TestMemory(_) => Err(Exit { text: NO_MEMORY_TEST.to_string(), is_failure: true }),
+            Invocation::CheckSystem => Err(Exit { text: NO_SYSTEM_CHECK.to_string(), is_failure: true }),
+            Invocation::Run(run) => start(program, &run).map_err(|error| Exit::of_line(&error)),
+        }
+    }
+}
+
+fn start(program: &str, arguments: &Arguments) -> Result<Start, LoadError> {
+    let file = arguments.file.as_ref().map(|file| std::path::absolute(file).unwrap_or_else(|_| file.clone()));
+    let settings = Settings::new(file);
+    let is_sentinel = arguments.is_sentinel || program.contains("sentinel");
+    let source = Source { file: None, text: text_of(arguments)? };
+    let on_line = |name: &'static str, value: &Value| enter_folder(name, value);
+    let loaded = settings.store().load(&source, &FileOnly { ignored: IGNORED, is_sentinel, on_line: &on_line })?;
+    settings.note_folder();
+    settings
+        .on_change(&["dir"], |changed| changed.iter().try_for_each(|change| enter_folder(change.name, &change.new)));
+    if let Some(line) = loaded.module_settings.first() {
+        return Err(line.error("There are no loadable modules here, so their settings are unknown"));
+    }
+    check_together(&settings)?;
+    let (users, renamed) = (loaded.users, loaded.renamed);
+    Ok(Start { settings, is_sentinel, users, renamed, modules: loaded.modules, sentinel: loaded.sentinel })
+}
+
+/// The lines of the file, of standard input and of the options, in this order: the last one wins.
+fn text_of(arguments: &Arguments) -> Result<Vec<u8>, LoadError> {
+    let mut text = match &arguments.file {
+        Some(file) => Source::read(&file.to_string_lossy())?,
+        None => Vec::new(),
+    };
+    if arguments.reads_stdin {
+        let unreadable = |error| LoadError::Unreadable { path: "-".to_string(), reason: reason_of(&error) };
+        std::io::stdin().read_to_end(&mut text).map_err(unreadable)?;
+    }
+    text.push(b'\n');
+    text.extend(&arguments.options);
+    Ok(text)
+}
+
+/// Goes to the folder that `dir` names, at once: paths of later lines start there.
+fn enter_folder(name: &str, value: &Value) -> Result<(), String> {
+    match value {
+        Value::Text(folder) if name == "dir" => {
+            let folder = Path::new(std::ffi::OsStr::from_bytes(folder));
+            std::env::set_current_dir(folder).map_err(|error| reason_of(&error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What no single line can tell.
+fn check_together(settings: &Settings) -> Result<(), LoadError> {
+    let log = settings.logging.logfile.get();
+    if !log.is_empty() {
+        let opened = std::fs::OpenOptions::new().append(true).create(true).open(log.as_str());
+        opened.map_err(|error| LoadError::Overall(format!("Can't open the log file: {}", reason_of(&error))))?;
+    }
+    if settings.cluster.cluster_enabled.get() && settings.replication.replicaof.get().is_some() {
+        return Err(LoadError::Overall("replicaof directive not allowed in cluster mode".to_string()));
+    }
+    Ok(())
+}
+
+fn version() -> String {
+    let version = env!("CARGO_PKG_VERSION");
+    format!("Ochre server v={version} sha=00000000:0 malloc=mimalloc bits={} build=0\n", usize::BITS)
+}
+
+const HELP: &str = "\
+Usage: ochre-server [/path/to/ochre.conf] [options] [-]
+       ochre-server -                   (reads settings from standard input)
+       ochre-server -v or --version
+       ochre-server -h or --help
+       ochre-server --print-directives  (all settings, as a page of the manual)
+
+Every setting of a config file is an option, too; later ones win.
+
+Examples:
+       ochre-server                     (with defaults)
+       echo 'maxmemory 128mb' | ochre-server -
+       ochre-server /etc/ochre/6379.conf
+       ochre-server --port 7777
+       ochre-server --port 7777 --replicaof 127.0.0.1 8888
+       ochre-server /etc/ochre/6379.conf --loglevel verbose -
+
+Sentinel mode:
+       ochre-server /etc/ochre/sentinel.conf --sentinel
+";
+
+const NO_MEMORY_TEST: &str =
+    "This server does not test memory. memtest86+ or memtester do, and find more than a server could.\n";
+
+const NO_SYSTEM_CHECK: &str = "This server has no checks of the system to run on their own.\n";
