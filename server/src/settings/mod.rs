@@ -3,6 +3,8 @@
 //! A setting is one row of a theme's `ROWS` and, where the server reads it often, one field of the theme's struct:
 //! `settings.memory.maxmemory_bytes.get()` is a relaxed load. `docs/configuration.md` is made from the rows.
 
+#![allow(dead_code, reason = "a setting is read once the part of the server that obeys it is there")]
+
 mod checks;
 pub(crate) mod cluster;
 pub(crate) mod encoding;
@@ -16,7 +18,7 @@ mod reference;
 pub(crate) mod replication;
 mod running;
 pub(crate) mod security;
-mod start;
+pub(crate) mod start;
 mod tests;
 pub(crate) mod threads;
 pub(crate) mod tls;
@@ -25,7 +27,6 @@ use std::ops::RangeInclusive;
 
 pub(crate) use page::configuration_page;
 pub(crate) use running::Settings;
-pub(crate) use start::{Exit, Start};
 
 /// One directive.
 pub(crate) type Row = ochre_config::Directive<Live>;

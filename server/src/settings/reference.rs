@@ -44,7 +44,7 @@ fn references() -> Vec<Reference> {
 
 /// Every row that is a setting, with ours.
 fn pairs() -> Vec<(Reference, &'static Row)> {
-    let settings = Settings::new(None);
+    let settings = Settings::new(None, false);
     let known = references().into_iter().filter_map(|reference| {
         let row = settings.store().directive(reference.name.as_bytes())?;
         Some((reference, row))
@@ -66,7 +66,7 @@ fn check_all(exceptions: &[&str], compare: impl Fn(&Reference, &'static Row) -> 
 
 #[test]
 fn every_name_of_the_references_is_known_and_only_a_few_are_ours() {
-    let settings = Settings::new(None);
+    let settings = Settings::new(None, false);
     let is_setting = |name: &str| settings.store().directive(name.as_bytes()).is_some();
     let unknown = references().into_iter().map(|reference| reference.name).filter(|name| !is_setting(name));
     let file_only = ["include", "rename-command", "user", "loadmodule"];
@@ -81,7 +81,7 @@ fn every_name_of_the_references_is_known_and_only_a_few_are_ours() {
 
 #[test]
 fn aliases_belong_to_the_same_rows() {
-    let settings = Settings::new(None);
+    let settings = Settings::new(None, false);
     for (reference, row) in pairs().into_iter().filter(|(reference, _)| !reference.alias_of.is_empty()) {
         let original = settings.store().directive(reference.alias_of.as_bytes()).expect("the alias is of a known name");
         assert!(std::ptr::eq(original, row), "{}", reference.name);
@@ -90,7 +90,7 @@ fn aliases_belong_to_the_same_rows() {
 
 #[test]
 fn config_get_shows_the_defaults_that_valkey_shows_or_else_redis() {
-    let settings = Settings::new(None);
+    let settings = Settings::new(None, false);
     // Where the server works, and what it calls itself.
     check_all(&["dir", "syslog-ident"], |reference, _| {
         let theirs = reference.shown.iter().find(|shown| **shown != "-")?;

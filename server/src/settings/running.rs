@@ -4,7 +4,7 @@ use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::{fmt, io};
 
-use ochre_config::{Caller, Changed, ExtraLines, SetError, Store, Value, replace_file};
+use ochre_config::{Caller, Changed, ExtraLines, Loaded, SetError, Store, Value, replace_file};
 
 use super::{Live, THEMES};
 
@@ -13,6 +13,8 @@ pub(crate) struct Settings {
     store: Store<Live>,
     /// Absolute.
     file: Option<PathBuf>,
+    is_sentinel: bool,
+    lines: Loaded,
 }
 
 impl Deref for Settings {
@@ -25,11 +27,17 @@ impl Deref for Settings {
 
 impl Settings {
     /// Every setting at its default, with `dir` the folder that the process is in.
-    pub(super) fn new(file: Option<PathBuf>) -> Self {
+    pub(super) fn new(file: Option<PathBuf>, is_sentinel: bool) -> Self {
         let groups: Vec<_> = THEMES.iter().map(|(_, rows)| *rows).collect();
-        let settings = Settings { store: Store::new(&groups, Live::default()), file };
+        let store = Store::new(&groups, Live::default());
+        let settings = Settings { store, file, is_sentinel, lines: Loaded::default() };
         settings.note_folder();
         settings
+    }
+
+    /// These settings with the lines that others are to interpret.
+    pub(super) fn with_lines(self, lines: Loaded) -> Self {
+        Settings { lines, ..self }
     }
 
     pub(super) fn store(&self) -> &Store<Live> {
@@ -74,6 +82,17 @@ impl Settings {
     /// Whether the value given for `name` is to be kept out of logs.
     pub(crate) fn is_secret(&self, name: &[u8]) -> bool {
         self.store.directive(name).is_some_and(|row| row.is_secret)
+    }
+
+    /// Whether this is a Sentinel.
+    pub(crate) fn is_sentinel(&self) -> bool {
+        self.is_sentinel
+    }
+
+    /// The lines of the start that are no settings: users, renamed commands, modules, Sentinel's. Their interpreters tell of
+    /// an error as [`super::start::Exit::of_line`] of [`ochre_config::Line::error`].
+    pub(crate) fn lines(&self) -> &Loaded {
+        &self.lines
     }
 
     /// The config file, absolute, if there is one.

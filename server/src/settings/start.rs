@@ -6,25 +6,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::ExitCode;
 
-use ochre_config::{Arguments, FileOnly, Invocation, Line, LoadError, Source, Value, reason_of};
+use ochre_config::{Arguments, FileOnly, Invocation, LoadError, Source, Value, reason_of};
 
 use super::{IGNORED, Settings, configuration_page};
-
-/// A server's settings, and the lines of its files that are for others to interpret. Their errors are
-/// [`Line::error`], told as [`Exit::of_line`].
-pub(crate) struct Start {
-    pub(crate) settings: Settings,
-    /// Whether this is a Sentinel.
-    pub(crate) is_sentinel: bool,
-    /// `user` lines.
-    pub(crate) users: Vec<Line>,
-    /// `rename-command` lines.
-    pub(crate) renamed: Vec<Line>,
-    /// `loadmodule` lines.
-    pub(crate) modules: Vec<Line>,
-    /// `sentinel` lines.
-    pub(crate) sentinel: Vec<Line>,
-}
 
 /// The end of a program that does not run: what it prints, and whether that is what was asked for.
 #[derive(Debug, PartialEq, Eq)]
@@ -44,7 +28,7 @@ impl Exit {
     }
 
     /// Prints the text, to standard error if something is wrong.
-    pub(crate) fn leave(&self) -> ExitCode {
+    pub(crate) fn report(&self) -> ExitCode {
         if self.is_failure {
             eprint!("{}", self.text);
             return ExitCode::FAILURE;
@@ -55,40 +39,42 @@ impl Exit {
 }
 
 impl Settings {
-    /// Reads the settings that `arguments` (without the program's name) ask for. `program` is the name it was called by:
-    /// one that holds `sentinel` makes a Sentinel.
+    /// Reads the settings that a command line asks for, the program's name first: one that holds `sentinel` makes a Sentinel.
     ///
-    /// Changes the working folder where `dir` is set, and opens the log file to see that it can be written.
-    pub(crate) fn from_args(program: &str, arguments: &[OsString]) -> Result<Start, Exit> {
-        if arguments.first().is_some_and(|first| first == "--print-directives") {
+    /// Goes to the folder that `dir` names, and opens the log file to see that it can be written.
+    pub(crate) fn from_args(arguments: &[OsString]) -> Result<Settings, Exit> {
+        let (program, options) =
+            arguments.split_first().map_or((Default::default(), arguments), |(program, options)| {
+                (Path::new(program).file_name().unwrap_or_default().to_string_lossy(), options)
+            });
+        if options.first().is_some_and(|first| first == "--print-directives") {
             return Err(Exit::with(configuration_page()));
         }
-        match Invocation::parse(arguments) {
+        match Invocation::parse(options) {
             Invocation::Version => Err(Exit::with(version())),
             Invocation::Help => Err(Exit::with(HELP)),
             Invocation::TestMemory(_) => Err(Exit { text: NO_MEMORY_TEST.to_string(), is_failure: true }),
             Invocation::CheckSystem => Err(Exit { text: NO_SYSTEM_CHECK.to_string(), is_failure: true }),
-            Invocation::Run(run) => start(program, &run).map_err(|error| Exit::of_line(&error)),
+            Invocation::Run(run) => read(&program, &run).map_err(|error| Exit::of_line(&error)),
         }
     }
 }
 
-fn start(program: &str, arguments: &Arguments) -> Result<Start, LoadError> {
+fn read(program: &str, arguments: &Arguments) -> Result<Settings, LoadError> {
     let file = arguments.file.as_ref().map(|file| std::path::absolute(file).unwrap_or_else(|_| file.clone()));
-    let settings = Settings::new(file);
     let is_sentinel = arguments.is_sentinel || program.contains("sentinel");
+    let settings = Settings::new(file, is_sentinel);
     let source = Source { file: None, text: text_of(arguments)? };
     let on_line = |name: &'static str, value: &Value| enter_folder(name, value);
-    let loaded = settings.store().load(&source, &FileOnly { ignored: IGNORED, is_sentinel, on_line: &on_line })?;
+    let lines = settings.store().load(&source, &FileOnly { ignored: IGNORED, is_sentinel, on_line: &on_line })?;
     settings.note_folder();
     settings
         .on_change(&["dir"], |changed| changed.iter().try_for_each(|change| enter_folder(change.name, &change.new)));
-    if let Some(line) = loaded.module_settings.first() {
+    if let Some(line) = lines.module_settings.first() {
         return Err(line.error("There are no loadable modules here, so their settings are unknown"));
     }
     check_together(&settings)?;
-    let (users, renamed) = (loaded.users, loaded.renamed);
-    Ok(Start { settings, is_sentinel, users, renamed, modules: loaded.modules, sentinel: loaded.sentinel })
+    Ok(settings.with_lines(lines))
 }
 
 /// The lines of the file, of standard input and of the options, in this order: the last one wins.
