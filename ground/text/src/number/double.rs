@@ -1,7 +1,8 @@
 //! Doubles: read as C's `strtod` reads them, written in the fewest digits that read back the same.
 
+use super::grisu;
 use super::hexadecimal;
-use super::integer::write_i64;
+use super::integer::{write_i64, write_padded};
 use std::io::Write;
 
 /// Reads a double that fills the whole text: decimal, hexadecimal (`0x1p3`), or `inf` and `infinity` in any case.
@@ -109,55 +110,33 @@ fn write_fraction(out: &mut Vec<u8>, value: f64) {
     if value == 0.0 {
         return out.push(b'0');
     }
-    let shortest = Scientific::of(format_args!("{:e}", value.abs()));
-    shortest.write(out);
+    let digits = grisu::digits(value.abs());
+    write_shortest(out, &digits.text[..digits.len], digits.exponent);
 }
 
-/// Digits `d.ddd × 10^exponent`.
-struct Scientific {
-    digits: [u8; 24],
-    len: usize,
-    exponent: i32,
+/// Digits, the first one standing for 10^exponent: whole, with a point, or in the scientific form.
+fn write_shortest(out: &mut Vec<u8>, digits: &[u8], exponent: i32) {
+    // The place of the last digit.
+    let last = exponent - (digits.len() as i32 - 1);
+    if last >= 0 && exponent < digits.len() as i32 + 7 {
+        out.extend_from_slice(digits);
+        out.extend(std::iter::repeat_n(b'0', last as usize));
+    } else if last < 0 && (last > -7 || exponent.abs() < 4) {
+        write_positional(out, digits, exponent);
+    } else {
+        write_scientific(out, digits, exponent, 1);
+    }
 }
 
-impl Scientific {
-    /// Takes Rust's `{:e}` text of a positive finite number apart.
-    fn of(text: std::fmt::Arguments<'_>) -> Scientific {
-        let mut space = [0; 40];
-        let mut rest = &mut space[..];
-        rest.write_fmt(text).expect("a double in scientific form is shorter than 40 bytes");
-        let free = rest.len();
-        let text = &space[..space.len() - free];
-        let split = text.iter().position(|&byte| byte == b'e').expect("the scientific form has an exponent");
-        let mut scientific = Scientific { digits: [0; 24], len: 0, exponent: 0 };
-        for &byte in text[..split].iter().filter(|byte| byte.is_ascii_digit()) {
-            scientific.digits[scientific.len] = byte;
-            scientific.len += 1;
-        }
-        let exponent = std::str::from_utf8(&text[split + 1..]).expect("a number is ASCII");
-        scientific.exponent = exponent.parse().expect("the exponent is a small integer");
-        scientific
+/// `d.ddde+xx`, the exponent in at least so many digits.
+fn write_scientific(out: &mut Vec<u8>, digits: &[u8], exponent: i32, exponent_width: usize) {
+    out.push(digits[0]);
+    if digits.len() > 1 {
+        out.push(b'.');
+        out.extend_from_slice(&digits[1..]);
     }
-
-    fn write(&self, out: &mut Vec<u8>) {
-        let digits = &self.digits[..self.len];
-        // The place of the last digit.
-        let last = self.exponent - (self.len as i32 - 1);
-        if last >= 0 && self.exponent < self.len as i32 + 7 {
-            out.extend_from_slice(digits);
-            out.extend(std::iter::repeat_n(b'0', last as usize));
-        } else if last < 0 && (last > -7 || self.exponent.abs() < 4) {
-            write_positional(out, digits, self.exponent);
-        } else {
-            out.push(digits[0]);
-            if digits.len() > 1 {
-                out.push(b'.');
-                out.extend_from_slice(&digits[1..]);
-            }
-            out.extend_from_slice(if self.exponent < 0 { b"e-" } else { b"e+" });
-            write_i64(out, i64::from(self.exponent.abs()));
-        }
-    }
+    out.extend_from_slice(if exponent < 0 { b"e-" } else { b"e+" });
+    write_padded(out, u64::from(exponent.unsigned_abs()), exponent_width);
 }
 
 /// Digits with a point among or before them, the first one standing for 10^exponent.
@@ -189,25 +168,17 @@ pub fn write_f64_17(out: &mut Vec<u8>, value: f64) {
     if value < 0.0 {
         out.push(b'-');
     }
-    let mut number = Scientific::of(format_args!("{:.16e}", value.abs()));
-    while number.len > 1 && number.digits[number.len - 1] == b'0' {
-        number.len -= 1;
+    // Rust's scientific form: a digit, a point, sixteen digits, `e` and the exponent.
+    let text = format!("{:.16e}", value.abs());
+    let (digits, exponent) = text.split_once('e').expect("the scientific form has an exponent");
+    let exponent: i32 = exponent.parse().expect("the exponent is a small integer");
+    let digits = digits.replacen('.', "", 1);
+    let digits = digits.trim_end_matches('0').as_bytes();
+    if (-4..17).contains(&exponent) {
+        write_positional(out, digits, exponent);
+    } else {
+        write_scientific(out, digits, exponent, 2);
     }
-    let digits = &number.digits[..number.len];
-    if (-4..17).contains(&number.exponent) {
-        return write_positional(out, digits, number.exponent);
-    }
-    out.push(digits[0]);
-    if digits.len() > 1 {
-        out.push(b'.');
-        out.extend_from_slice(&digits[1..]);
-    }
-    out.extend_from_slice(if number.exponent < 0 { b"e-" } else { b"e+" });
-    let exponent = number.exponent.abs();
-    if exponent < 10 {
-        out.push(b'0');
-    }
-    write_i64(out, i64::from(exponent));
 }
 
 /// Appends `value` with exactly `decimals` digits behind the point, as C's `%.Nf` does.
@@ -253,6 +224,7 @@ mod tests {
             ("-9223372036854775808", "-9223372036854776000"),
             ("12345678901234567890", "12345678901234567000"),
             ("123456789012345680000", "123456789012345680000"),
+            ("100000000000000000000000", "99999999999999990000000"),
             ("1.5e20", "1.5e+20"),
             ("1e22", "1e+22"),
             ("1.7976931348623157e308", "1.7976931348623157e+308"),

@@ -117,6 +117,13 @@ fn fill_backwards(text: &mut [u8; I64_TEXT_LEN_MAX], mut value: u64) -> usize {
     start
 }
 
+/// Appends `value` with zeros in front to fill `width`.
+pub(super) fn write_padded(out: &mut Vec<u8>, value: u64, width: usize) {
+    let missing = width.saturating_sub(digits(value));
+    out.extend(std::iter::repeat_n(b'0', missing));
+    write_u64(out, value);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,7 +5,7 @@
 use super::big::Big;
 use super::double::{is_infinity, split_sign};
 use super::hexadecimal;
-use super::integer::write_u64;
+use super::integer::{write_padded, write_u64};
 
 /// The digits behind the point that are shown at most.
 const DECIMALS: u32 = 17;
@@ -320,13 +320,6 @@ fn write_fixed_point(out: &mut Vec<u8>, mantissa: u64, shift: u32) {
     }
     out.push(b'.');
     write_padded(out, fraction, decimals);
-}
-
-/// Appends `value` with zeros in front to fill `width`.
-fn write_padded(out: &mut Vec<u8>, value: u64, width: usize) {
-    let missing = width.saturating_sub(super::digits(value));
-    out.extend(std::iter::repeat_n(b'0', missing));
-    write_u64(out, value);
 }
 
 #[cfg(test)]

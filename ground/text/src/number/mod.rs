@@ -2,6 +2,7 @@
 
 mod big;
 mod double;
+mod grisu;
 mod hexadecimal;
 mod integer;
 mod long_double;
