@@ -436,6 +436,13 @@ mod tests {
     }
 
     #[test]
+    fn a_request_beyond_4_gib_is_refused_when_it_is_announced() {
+        let limits = Limits { bulk_len_max: usize::MAX, authenticated: true };
+        refused("*2\r\n$3\r\nSET\r\n$4294967290\r\n", &limits, "request too large");
+        refused("*2\r\n$3\r\nSET\r\n$9223372036854775807\r\n", &limits, "request too large");
+    }
+
+    #[test]
     fn a_large_argument_says_how_much_is_missing() {
         let (mut parser, mut batch, limits) = (Parser::new(), Batch::default(), Limits::default());
         let Ok(Parsed::Incomplete { missing }) =
