@@ -1,5 +1,7 @@
 //! CRC-64 after Jones, which ends RDB files and DUMP payloads.
 
+use crc_fast::{CrcAlgorithm, Digest};
+
 /// The polynomial 0xad93d23594c935a9, its bits reversed.
 const POLYNOMIAL: u64 = 0x95ac_9329_ac4b_c9b5;
 
@@ -44,17 +46,25 @@ impl Crc64 {
 
     /// Adds the next bytes.
     pub fn update(&mut self, bytes: &[u8]) {
+        /// From here on carry-less multiplication wins: it needs about 40 ns to start and then runs at 20 GB/s and more, the tables at 2.
+        const LONG: usize = 128;
+        if bytes.len() < LONG {
+            return self.update_short(bytes);
+        }
+        let mut digest = Digest::new_with_init_state(CrcAlgorithm::Crc64Redis, self.crc);
+        digest.update(bytes);
+        self.crc = digest.finalize();
+    }
+
+    fn update_short(&mut self, bytes: &[u8]) {
         let (words, rest) = bytes.as_chunks::<8>();
         for word in words {
-            let word = self.crc ^ u64::from_le_bytes(*word);
-            self.crc = word
-                .to_le_bytes()
-                .into_iter()
-                .zip(TABLES.iter().rev())
-                .fold(0, |crc, (byte, table)| crc ^ table[usize::from(byte)]);
+            let word = (self.crc ^ u64::from_le_bytes(*word)).to_le_bytes();
+            let parts = word.into_iter().zip(TABLES.iter().rev()).map(|(byte, table)| table[usize::from(byte)]);
+            self.crc = parts.fold(0, |crc, part| crc ^ part);
         }
         for &byte in rest {
-            self.crc = self.crc >> 8 ^ TABLES[0][usize::from(self.crc as u8 ^ byte)];
+            self.crc = (self.crc >> 8) ^ TABLES[0][usize::from(self.crc as u8 ^ byte)];
         }
     }
 
@@ -92,7 +102,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn pieces_give_the_checksum_of_the_whole(bytes in proptest::collection::vec(any::<u8>(), 0..200), cut in 0usize..200) {
+        fn pieces_give_the_checksum_of_the_whole(bytes in proptest::collection::vec(any::<u8>(), 0..1_000), cut in 0usize..1_000) {
             let (left, right) = bytes.split_at(cut.min(bytes.len()));
             prop_assert_eq!(crc64(crc64(0, left), right), slow(&bytes));
         }
