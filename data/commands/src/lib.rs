@@ -2,6 +2,7 @@
 
 pub mod args;
 pub mod error;
+mod expire_option;
 pub mod keys;
 pub mod spec;
 pub mod synopsis;
