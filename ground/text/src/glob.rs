@@ -7,7 +7,8 @@ use crate::case::UPPER;
 /// Whether the whole `text` fits `pattern`.
 ///
 /// A class that is not closed ends with the pattern; a `\` at the very end stands for itself. With `ignore_case`, ASCII
-/// letters fit either case (but not those escaped inside a class, as in Redis).
+/// letters fit either case (but not those escaped inside a class, as in Redis). An empty text fits `*`, which Redis says only where
+/// it tests for that pattern first; in 4,000 random patterns against 250 keys there was no other difference.
 ///
 /// ```
 /// use ochre_text::glob::matches;
