@@ -1,6 +1,6 @@
 //! Whole numbers as settings write them: plain, with units of memory, as a percentage, in octal; their range and its errors.
 
-use ochre_text::number::{parse_i64, parse_u64};
+use ochre_text::number::parse_i64;
 use ochre_text::size;
 
 use crate::Value;
@@ -42,7 +42,8 @@ impl Number {
                 return Err(format!("percentage argument must be less or equal to {}", -self.least));
             }
         } else if number < self.least || number > self.most {
-            let (least, most) = (self.show(self.least), self.show(self.most));
+            let end = |end: i128| if self.unit == Unit::Octal { self.show(end) } else { end.to_string() };
+            let (least, most) = (end(self.least), end(self.most));
             return Err(format!("argument must be between {least} and {most} inclusive"));
         }
         Ok(match self.clamp {
@@ -113,9 +114,9 @@ pub(crate) fn memory(text: &[u8]) -> Option<i128> {
     bytes.map(i128::from)
 }
 
-/// A whole number in the one form that shows it, for signed and unsigned 64 bits.
+/// A whole number in the one form that shows it.
 fn plain(text: &[u8]) -> Option<i128> {
-    parse_i64(text).map(i128::from).or_else(|| parse_u64(text).map(i128::from))
+    parse_i64(text).map(i128::from)
 }
 
 fn percentage(text: &[u8]) -> Option<i128> {
@@ -145,7 +146,7 @@ mod tests {
         let port = number(0, 65_535, Unit::Plain);
         check(port, "7000", Ok(7_000));
         check(port, "0", Ok(0));
-        for odd in ["", "-", "01", "+1", " 1", "1 ", "1k", "-0", "0x10", "99999999999999999999999"] {
+        for odd in ["", "-", "01", "+1", " 1", "1 ", "1k", "-0", "0x10", "9223372036854775808"] {
             check(port, odd, Err("argument couldn't be parsed into an integer"));
         }
         check(port, "65536", Err("argument must be between 0 and 65535 inclusive"));
@@ -176,6 +177,8 @@ mod tests {
         check(clients, "1mb", Ok(1 << 20));
         check(clients, "101%", Err("percentage argument must be less or equal to 100"));
         check(clients, "-1%", Err("argument must be a memory or percent value"));
+        let range = "argument must be between -100 and 9223372036854775807 inclusive";
+        check(clients, "9223372036854775808", Err(range));
         assert_eq!(clients.show(-10), "10%");
         assert_eq!(clients.written(-10), "10%");
     }

@@ -7,6 +7,7 @@ use ochre_config::Value;
 use super::process::{SHUTDOWN_NOSAVE, SHUTDOWN_SAVE};
 
 pub(super) fn snapshot_name(value: &Value) -> Result<(), String> {
+    require(!text(value).is_empty(), "dbfilename can't be empty")?;
     require(is_base_name(text(value)), "dbfilename can't be a path, just a filename")
 }
 
@@ -118,7 +119,8 @@ mod tests {
 
     #[test]
     fn file_names_are_no_paths() {
-        check(snapshot_name, "", Ok(()));
+        check(snapshot_name, "dump.rdb", Ok(()));
+        check(snapshot_name, "", Err("dbfilename can't be empty"));
         check(snapshot_name, "a/b", Err("dbfilename can't be a path, just a filename"));
         check(append_name, "", Err("appendfilename can't be empty"));
         check(append_folder_name, "a\\b", Err("appenddirname can't be a path, just a dirname"));

@@ -2,7 +2,7 @@
 
 use ochre_config::{Live, Value, choices};
 
-use super::{INT, Row};
+use super::{INT, POSITIVE_INT, Row};
 
 /// Live values of this file's settings.
 #[derive(Default)]
@@ -42,8 +42,14 @@ pub(super) const ROWS: &[Row] = &[
         .mirrored(|live| &live.memory.maxmemory_bytes),
     Row::choice::<EvictionPolicy>("maxmemory-policy", "noeviction", "Which keys go when memory is full.")
         .mirrored(|live| &live.memory.maxmemory_policy),
-    Row::number("maxmemory-samples", 1..=64, "5", "Keys that eviction compares to choose one.")
-        .mirrored(|live| &live.memory.maxmemory_samples),
+    Row::number(
+        "maxmemory-samples",
+        POSITIVE_INT,
+        "5",
+        "Keys that eviction compares to choose one; more than 64 are 64.",
+    )
+    .clamped(1..=64)
+    .mirrored(|live| &live.memory.maxmemory_samples),
     Row::number("maxmemory-eviction-tenacity", 0..=100, "10", "How long eviction works before it lets clients in.")
         .mirrored(|live| &live.memory.maxmemory_eviction_tenacity),
     Row::number("lfu-log-factor", INT, "10", "How many hits it takes to count as often used.")

@@ -131,7 +131,8 @@ fn numbers_have_the_ranges_of_the_references() {
         // A leading zero means octal, which is in the list.
         ends.get(text).copied().unwrap_or_else(|| text.split(" * ").map(factor).product::<i128>())
     };
-    check_all(&[], |reference, row| {
+    // Redis 7 lets any number through, so a file may hold more than Valkey's 64.
+    check_all(&["maxmemory-samples"], |reference, row| {
         let (least, most) = reference.range.split_once("..")?;
         let Kind::Number(number) = row.kind else {
             return Some(("no number".to_string(), reference.range.to_string()));

@@ -101,8 +101,14 @@ pub(super) const ROWS: &[Row] = &[
         "Log to keep during a full synchronisation.",
     )
     .mirrored(|live| &live.replication.replica_full_sync_buffer_limit_bytes),
-    Row::bytes("repl-backlog-size", 1..=i64::MAX as i128, "10mb", "Log to keep for replicas that come back.")
-        .mirrored(|live| &live.replication.repl_backlog_size_bytes),
+    Row::bytes(
+        "repl-backlog-size",
+        1..=i64::MAX as i128,
+        "10mb",
+        "Log to keep for replicas that come back, at least 16kb.",
+    )
+    .clamped(16 << 10..=i64::MAX as i128)
+    .mirrored(|live| &live.replication.repl_backlog_size_bytes),
     Row::number("repl-backlog-ttl", 0..=i64::MAX as i128, "3600", "Seconds to keep it without replicas; 0 forever.")
         .mirrored(|live| &live.replication.repl_backlog_ttl_s),
     Row::number("repl-timeout", POSITIVE_INT, "60", "Seconds of silence after which a link is given up.")
