@@ -1,13 +1,13 @@
 //! What stands between a command and its function: a list of guards, in the order in which a client meets them.
 
 use crate::pause::Paused;
-use crate::settings_view;
 use crate::session::Session;
+use crate::settings_view;
 use crate::shared::{CommandRow, Shared};
 use crate::worker::Worker;
 use ochre_commands::Error;
 use ochre_commands::spec::{NO_AUTH, WRITE};
-use ochre_reactor::OwnedSocket;
+use ochre_reactor::{Address, Socket};
 use ochre_resp::Args as Words;
 
 /// Refuses a command or lets it pass.
@@ -91,9 +91,10 @@ pub fn must_pause(worker: &Worker, row: &CommandRow) -> bool {
 }
 
 /// The error for a connection that protected mode refuses.
-pub fn refuses_connection(shared: &Shared, socket: &OwnedSocket) -> Option<&'static [u8]> {
-    let open = !settings_view::protected_mode(&shared.settings) || settings_view::password_required(&shared.settings);
-    if open || socket.is_unix() || socket.is_loopback() {
+pub fn refuses_connection(shared: &Shared, socket: &Socket) -> Option<&'static [u8]> {
+    let open = !shared.settings.network.protected_mode.get() || settings_view::password_required(&shared.settings);
+    let is_remote = |address: Address| address.ip().is_some_and(|ip| !ip.to_canonical().is_loopback());
+    if open || !socket.peer_address().is_ok_and(is_remote) {
         return None;
     }
     Some(

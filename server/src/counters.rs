@@ -1,9 +1,9 @@
 //! Counters of an event loop: written by its thread alone, read and summed by whoever asks.
 
-use ochre_metrics::Histogram;
+use ochre_metrics::Recorder;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Mutex, MutexGuard, OnceLock};
 
 /// A counter that one thread writes: no read-modify-write is needed.
 #[derive(Default, Debug)]
@@ -36,7 +36,20 @@ pub struct CommandCounters {
     /// Ran and replied with an error.
     pub failed: Counter,
     /// Times in ns.
-    pub latency: Histogram,
+    latency: OnceLock<Recorder>,
+}
+
+impl CommandCounters {
+    /// Records how long a call took, ns. The histogram is made with the first call: most commands are never used.
+    #[inline]
+    pub fn record(&self, took_ns: u64) {
+        self.latency.get_or_init(Recorder::new).record(took_ns);
+    }
+
+    /// Latencies of all calls, if there were any.
+    pub fn latency(&self) -> Option<&Recorder> {
+        self.latency.get()
+    }
 }
 
 /// All counters of a loop.
@@ -65,7 +78,7 @@ pub struct Counters {
     pub protocol_errors: Counter,
     pub panics: Counter,
     /// How late the active expiry removed keys, in ms.
-    pub expiry_lag_ms: Histogram,
+    pub expiry_lag_ms: Recorder,
 }
 
 impl Counters {
@@ -91,7 +104,7 @@ impl Counters {
             output_buffer_limit_disconnections: Counter::default(),
             protocol_errors: Counter::default(),
             panics: Counter::default(),
-            expiry_lag_ms: Histogram::new(),
+            expiry_lag_ms: Recorder::new(),
         }
     }
 
@@ -102,7 +115,9 @@ impl Counters {
             command.nanoseconds.reset();
             command.rejected.reset();
             command.failed.reset();
-            command.latency.reset();
+            if let Some(latency) = command.latency.get() {
+                latency.reset();
+            }
         }
         for counter in [
             &self.commands_processed,

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 /// Active expiry looks at every shard this often, ms.
 const EXPIRY_PERIOD_MS: u64 = 20;
+/// Table segments that one pass visits at most, ≈5 µs each.
+const EXPIRY_SEGMENTS_MAX: usize = 100;
 /// Idle connections are looked for this often, ms.
 const IDLE_PERIOD_MS: u64 = 1000;
 
@@ -26,7 +28,7 @@ impl Cron {
     }
 
     pub fn apply_settings(&mut self, settings: &crate::settings::Settings) {
-        self.timeout_s = crate::settings_view::timeout_s(settings);
+        self.timeout_s = settings.network.timeout_s.get();
     }
 
     /// How long the loop may sleep.
@@ -62,11 +64,13 @@ fn expire(worker: &mut Worker) -> ExpiryReport {
         return total;
     }
     let threads = shared.desks.len();
+    let mut budget = EXPIRY_SEGMENTS_MAX;
     for shard in (worker.cron.id..shared.keyspace.shard_count()).step_by(threads) {
         let histogram = &shared.desks[worker.id].counters.expiry_lag_ms;
-        let report = shared.keyspace.expire_shard(shard, &worker.context, &mut worker.effects, &mut |late_ms| {
-            histogram.record(late_ms);
-        });
+        let report =
+            shared.keyspace.expire_shard(shard, &worker.context, &mut worker.effects, &mut budget, &mut |late_ms| {
+                histogram.record(late_ms);
+            });
         total.removed += report.removed;
         total.more |= report.more;
     }

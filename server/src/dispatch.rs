@@ -6,7 +6,7 @@ use crate::commands::SessionCall;
 use crate::session::{ReplyMode, Session, Wait};
 use crate::shared::{CommandRow, Run};
 use crate::worker::{Worker, protocol_of};
-use ochre_collections::hash::hash;
+use ochre_collections::hash;
 use ochre_collections::lock::{Attempt, ShardSet, Ticket};
 use ochre_commands::keys::KeySpec;
 use ochre_commands::spec::Locks;
@@ -147,7 +147,7 @@ fn run_on_data(
 ) -> Result<Result<(), Error>, Wait> {
     let shared = std::sync::Arc::clone(&worker.shared);
     let keyspace = &shared.keyspace;
-    let locks = if call.key_word != 0 {
+    let mut locks = if call.key_word != 0 {
         ShardSet::of(keyspace.shard_of_hash(call.key_hash))
     } else {
         match shards_of(keyspace, row, words) {
@@ -155,14 +155,12 @@ fn run_on_data(
             Err(error) => return Ok(Err(error)),
         }
     };
-    let guard = match session.resumed_attempt.take() {
-        None => keyspace.shards().try_lock_set(&locks).or_else(|_| {
-            let ticket = Ticket { thread: worker.id as u32, client: session.id() };
-            park(worker, &shared, &locks, Attempt::new(ticket))
-        }),
-        Some(attempt) => park(worker, &shared, &locks, attempt),
+    let ticket = Ticket { thread: worker.id as u32, client: session.id() };
+    let mut attempt = session.resumed_attempt.take().unwrap_or_else(|| Attempt::new(ticket));
+    let Ok(guard) = keyspace.shards().lock_or_park(&mut locks, &mut attempt) else {
+        worker.counters().parked.add(1);
+        return Err(Wait::Shard(attempt));
     };
-    let guard = guard?;
     worker.effects.clear();
     let mut data = keyspace.view(guard, &worker.context, &mut worker.effects, session.db);
     let result = function(&mut data, args, reply);
@@ -173,30 +171,8 @@ fn run_on_data(
     Ok(result)
 }
 
-type Locked<'a> = ochre_collections::lock::Guard<'a, ochre_keyspace::Shard>;
-
-/// Tries once more, and puts the client into the queue of the busy shard when that fails.
-fn park<'a>(
-    worker: &Worker,
-    shared: &'a crate::shared::Shared,
-    locks: &ShardSet,
-    mut attempt: Attempt,
-) -> Result<Locked<'a>, Wait> {
-    match shared.keyspace.shards().lock_or_park(locks, &mut attempt) {
-        Ok(guard) => Ok(guard),
-        Err(_) => {
-            worker.counters().parked.add(1);
-            Err(Wait::Shard(attempt))
-        }
-    }
-}
-
 /// The shards that a command needs.
-pub fn shards_of(
-    keyspace: &ochre_keyspace::Keyspace,
-    row: &CommandRow,
-    words: Words<'_>,
-) -> Result<ShardSet, Error> {
+pub fn shards_of(keyspace: &ochre_keyspace::Keyspace, row: &CommandRow, words: Words<'_>) -> Result<ShardSet, Error> {
     match row.locks {
         Locks::Keys => {
             let mut locks = ShardSet::new();

@@ -19,8 +19,7 @@ impl Pause {
     pub fn start(&self, end_ms: u64, all: bool, now_ms: u64) {
         let _ = self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |word| {
             let (old_end, old_all) = (word >> 1, word & 1 != 0);
-            let (end_ms, all) =
-                if old_end > now_ms { (end_ms.max(old_end), all || old_all) } else { (end_ms, all) };
+            let (end_ms, all) = if old_end > now_ms { (end_ms.max(old_end), all || old_all) } else { (end_ms, all) };
             Some(end_ms << 1 | u64::from(all))
         });
     }

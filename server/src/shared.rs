@@ -35,7 +35,7 @@ pub enum Message {
     /// Settings changed that this thread keeps a copy of.
     SettingsChanged,
     /// Take over a connection that another thread accepted.
-    Adopt(ochre_reactor::OwnedSocket),
+    Adopt(ochre_reactor::Socket),
     /// Stop the loop.
     Stop,
 }
@@ -87,8 +87,6 @@ pub struct Shared {
     pub shutting_down: AtomicBool,
     /// Cleared by DEBUG SET-ACTIVE-EXPIRE 0.
     pub active_expire: AtomicBool,
-    /// Where the configuration came from, as CONFIG REWRITE and INFO want it; empty when there was no file.
-    pub config_file: String,
     pub executable: String,
 }
 

@@ -4,9 +4,10 @@ use crate::clients::Registry;
 use crate::counters::ErrorCounts;
 use crate::pause::Pause;
 use crate::settings::Settings;
-use crate::shared::{Shared, command_table};
+use crate::shared::{Run, Shared, command_table};
 use crate::worker::Worker;
 use crate::{listen, log, settings_view, signals};
+use ochre_commands::table::Table;
 use ochre_keyspace::{Keyspace, Options};
 use ochre_reactor::Reactor;
 use std::ffi::OsString;
@@ -18,9 +19,13 @@ use std::sync::{Arc, Mutex};
 pub fn run(arguments: Vec<OsString>) -> ExitCode {
     let settings = match Settings::from_args(&arguments) {
         Ok(settings) => settings,
-        Err(ended) => return ended.report(),
+        Err(exit) => return exit.report(),
     };
-    match serve(settings, &arguments) {
+    let mut commands = command_table();
+    if let Err(exit) = settings_view::rename_commands(&settings, &mut commands) {
+        return exit.report();
+    }
+    match serve(settings, commands, &arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             log::warning(format_args!("{error}"));
@@ -29,25 +34,18 @@ pub fn run(arguments: Vec<OsString>) -> ExitCode {
     }
 }
 
-fn serve(settings: Settings, arguments: &[OsString]) -> Result<(), String> {
+fn serve(settings: Settings, commands: Table<Run>, arguments: &[OsString]) -> Result<(), String> {
     log::set_level(settings_view::log_level(&settings));
-    let log_file = settings_view::log_file(&settings);
+    let log_file = settings.logging.logfile.get();
     log::set_file(&log_file).map_err(|error| format!("Can't open the log file {log_file}: {error}"))?;
-    let dir = settings_view::dir(&settings);
-    std::env::set_current_dir(&dir).map_err(|error| format!("Can't chdir to '{dir}': {error}"))?;
 
-    let threads = settings_view::threads(&settings);
-    let shards = settings_view::shards(&settings, threads);
+    let threads = settings.threads.count();
+    let shards = settings.threads.shard_count();
     banner(&settings, threads, shards);
 
-    let mut commands = command_table();
-    settings_view::rename_commands(&settings, &mut commands)?;
     let desks = Shared::desks(threads, commands.ids());
-    let options = Options {
-        shards,
-        single_threaded: threads == 1 && shards == 1,
-        databases: settings_view::databases(&settings),
-    };
+    let options =
+        Options { shards, single_threaded: threads == 1 && shards == 1, databases: settings.process.databases.get() };
     let backend = settings_view::io_backend(&settings);
     let shared = Arc::new(Shared {
         keyspace: Keyspace::new(options, Shared::waker_of(&desks)),
@@ -61,7 +59,6 @@ fn serve(settings: Settings, arguments: &[OsString]) -> Result<(), String> {
         replication_id: Mutex::new(random_hex_40()),
         shutting_down: AtomicBool::new(false),
         active_expire: AtomicBool::new(true),
-        config_file: settings_view::config_file(&settings),
         executable: arguments.first().map(|path| path.to_string_lossy().into_owned()).unwrap_or_default(),
         settings,
     });
@@ -77,7 +74,7 @@ fn serve(settings: Settings, arguments: &[OsString]) -> Result<(), String> {
     log::notice(format_args!("Server initialized"));
     // The first loop accepts for all; each connection goes to the least loaded one.
     for listener in listeners {
-        reactors[0].add_listener(listener).map_err(|error| format!("Can't listen: {error}"))?;
+        reactors[0].add_listener(listener);
     }
     log::notice(format_args!("Ready to accept connections"));
     run_loops(&shared, reactors);
@@ -98,7 +95,8 @@ fn run_loops(shared: &Arc<Shared>, reactors: Vec<Reactor>) {
             };
             if id == 0 {
                 body();
-            } else if let Err(error) = std::thread::Builder::new().name(format!("loop-{id}")).spawn_scoped(scope, body) {
+            } else if let Err(error) = std::thread::Builder::new().name(format!("loop-{id}")).spawn_scoped(scope, body)
+            {
                 log::warning(format_args!("Can't start event loop {id}: {error}"));
                 shared.stop();
             }
@@ -113,7 +111,7 @@ fn banner(settings: &Settings, threads: usize, shards: usize) {
     log::notice(format_args!("Ochre version={version}, bits=64, pid={pid}, just started"));
     log::notice(format_args!(
         "Running mode=standalone, port={}, threads={threads}, shards={shards}. PID: {pid}",
-        settings_view::port(settings)
+        settings.network.port.get()
     ));
 }
 

@@ -6,9 +6,10 @@ use crate::session::{Session, Wait};
 use crate::shared::{Message, Shared};
 use crate::{crash, cron, settings_view};
 use ochre_keyspace::{Context, Effects};
-use ochre_reactor::{Event, Handler, OwnedSocket, Reactor, Token};
+use ochre_reactor::{Address, Event, Handler, Reactor, Socket, Token};
 use ochre_resp::{Batch, Parsed, Protocol, Reply};
 use std::collections::HashMap;
+use std::os::fd::AsRawFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -81,7 +82,8 @@ impl Worker {
         let desk = &self.shared.desks[self.id];
         let _ = desk.waker.set(reactor.waker());
         while !self.stopping {
-            let timeout = if self.runnable.is_empty() { self.cron.timeout(self.context.now_ms) } else { Duration::ZERO };
+            let timeout =
+                if self.runnable.is_empty() { self.cron.timeout(self.context.now_ms) } else { Duration::ZERO };
             reactor.turn(Some(timeout), &mut self)?;
             self.read_clock();
             self.drain_mailbox(&mut reactor);
@@ -133,19 +135,15 @@ impl Worker {
 
     // ---- connections ----
 
-    fn accepted(&mut self, reactor: &mut Reactor, socket: OwnedSocket) {
+    fn accepted(&mut self, reactor: &mut Reactor, socket: Socket) {
         let counters = self.counters();
         counters.connections_received.add(1);
-        let limit = settings_view::max_clients(&self.shared.settings);
+        let limit = self.shared.settings.network.maxclients.get();
         if self.shared.registry.len() >= limit {
-            counters.connections_rejected.add(1);
-            socket.refuse(b"-ERR max number of clients reached\r\n");
-            return;
+            return self.turn_away(reactor, socket, b"-ERR max number of clients reached\r\n");
         }
         if let Some(refusal) = crate::admission::refuses_connection(&self.shared, &socket) {
-            counters.connections_rejected.add(1);
-            socket.refuse(refusal);
-            return;
+            return self.turn_away(reactor, socket, refusal);
         }
         // The least loaded loop serves it.
         let desks = &self.shared.desks;
@@ -155,20 +153,35 @@ impl Worker {
         if target == self.id { self.adopt(reactor, socket) } else { desks[target].post(Message::Adopt(socket)) }
     }
 
-    fn adopt(&mut self, reactor: &mut Reactor, socket: OwnedSocket) {
-        let keepalive_s = settings_view::tcp_keepalive_s(&self.shared.settings);
-        socket.prepare(keepalive_s);
+    /// Tells a connection why it is not served, and closes it.
+    fn turn_away(&mut self, reactor: &mut Reactor, socket: Socket, reason: &[u8]) {
+        self.counters().connections_rejected.add(1);
+        let token = reactor.add_socket(socket);
+        reactor.send(token, reason.to_vec());
+        reactor.close_after_flush(token);
+    }
+
+    fn adopt(&mut self, reactor: &mut Reactor, socket: Socket) {
+        let keepalive_s = self.shared.settings.network.tcp_keepalive_s.get();
+        let peer = socket.peer_address().unwrap_or(Address::Unix(Default::default()));
+        if peer.ip().is_some() {
+            // Both only make a slow or dead connection a little slower or later noticed.
+            let _ = socket.set_nodelay(true);
+            if keepalive_s > 0 {
+                let _ = socket.set_keepalive(Duration::from_secs(keepalive_s));
+            }
+        }
         let client = Arc::new(Client {
             id: self.shared.registry.next_id(),
             thread: self.id as u32,
-            address: socket.peer_address(),
-            local_address: socket.local_address(),
-            fd: socket.raw_fd(),
+            address: peer.to_string(),
+            local_address: socket.local_address().map(|address| address.to_string()).unwrap_or_default(),
+            fd: socket.as_raw_fd(),
             created_ms: self.context.now_ms,
             last_used_ms: self.context.now_ms.into(),
             db: 0.into(),
             protocol: 2.into(),
-            traits: if socket.is_unix() { traits::UNIX_SOCKET } else { 0 }.into(),
+            traits: if peer.ip().is_none() { traits::UNIX_SOCKET } else { 0 }.into(),
             queued: (-1).into(),
             watched: 0.into(),
             query_buffer: 0.into(),
@@ -184,14 +197,7 @@ impl Worker {
             texts: Texts { user: "default".into(), ..Texts::default() }.into(),
         });
         let authenticated = !settings_view::password_required(&self.shared.settings);
-        let token = match reactor.add_socket(socket) {
-            Ok(token) => token,
-            Err(error) => {
-                crate::log::warning(format_args!("Error registering fd event for the new client: {error}"));
-                self.shared.desks[self.id].connections.fetch_sub(1, Ordering::Relaxed);
-                return;
-            }
-        };
+        let token = reactor.add_socket(socket);
         self.shared.registry.add(Arc::clone(&client));
         self.tokens.insert(client.id, token);
         let index = token.index();
@@ -218,7 +224,7 @@ impl Worker {
             self.send_output(reactor, &mut session);
             reactor.close_after_flush(session.token);
         } else {
-            reactor.close(session.token);
+            reactor.close_now(session.token);
         }
         self.forget(session);
     }
@@ -279,7 +285,7 @@ impl Worker {
         let queued = session.input.len();
         session.client.query_buffer.store(queued, Ordering::Relaxed);
         session.client.query_buffer_peak.fetch_max(queued, Ordering::Relaxed);
-        if queued > settings_view::client_query_buffer_limit(&self.shared.settings) {
+        if queued > self.shared.settings.network.client_query_buffer_limit_bytes.get() {
             let line = crate::commands::connection::describe(&session.client, &self.shared, self.context.now_ms);
             crate::log::warning(format_args!("Closing client that reached max query buffer length: {line}"));
             self.counters().query_buffer_limit_disconnections.add(1);
@@ -425,6 +431,7 @@ impl Worker {
         words: ochre_resp::Args<'_>,
     ) -> Flow {
         let mark = session.output.len();
+        self.effects.touched = false;
         let result = catch_unwind(AssertUnwindSafe(|| crate::dispatch::execute(self, reactor, session, call, words)));
         result.unwrap_or_else(|panic| {
             self.counters().panics.add(1);
@@ -569,7 +576,7 @@ impl Handler for Worker {
                     self.end(reactor, session, false);
                 }
             }
-            Event::Woken => {}
+            Event::Closed { .. } | Event::Woken => {}
         }
     }
 }
