@@ -26,6 +26,7 @@ impl Error {
     pub const DB_INDEX: Error = Error::fixed("ERR DB index is out of range");
     pub const INVALID_DB_INDEX: Error = Error::fixed("ERR invalid DB index");
     pub const INVALID_CURSOR: Error = Error::fixed("ERR invalid cursor");
+    pub const NOVALUES: Error = Error::fixed("ERR NOVALUES option can only be used in HSCAN");
     pub const INVALID_KEYS: Error = Error::fixed("ERR Invalid arguments specified for command");
     pub const OUT_OF_MEMORY: Error = Error::fixed("OOM command not allowed when used memory > 'maxmemory'.");
     pub const NOT_AUTHENTICATED: Error = Error::fixed("NOAUTH Authentication required.");
@@ -49,6 +50,11 @@ impl Error {
     /// A deadline that is zero, negative or past the end of time, given to `name`.
     pub fn invalid_expire(name: &str) -> Error {
         Error::text(format!("ERR invalid expire time in '{name}' command"))
+    }
+
+    /// No type of value is called `name`.
+    pub fn unknown_type(name: &[u8]) -> Error {
+        Error::text(format!("ERR unknown type name '{}'", String::from_utf8_lossy(name)))
     }
 
     /// The text on the wire, without the leading `-`.
