@@ -12,6 +12,7 @@ pub mod listpack;
 pub mod lock;
 pub mod mailbox;
 mod memory;
+pub mod sorted;
 mod sync;
 mod table;
 
@@ -23,4 +24,5 @@ pub use item::{Field, FieldRef, Keyed, Member, Scored, ScoredPointer, ScoredRef}
 pub use listpack::{Item, Listpack, ListpackRef};
 pub use lock::{Attempt, Guard, Parked, ShardSet, Shards, Ticket};
 pub use mailbox::Mailbox;
+pub use sorted::SortedSet;
 pub use table::{IntoIter, Iter, Lookup, Slot, Sweep, Table, VacantSlot};
