@@ -129,6 +129,71 @@ impl Block {
         unsafe { std::slice::from_raw_parts_mut(self.base.as_ptr().add(start + LENGTH), length - LENGTH) }
     }
 
+    /// Lengthens the content by `more` bytes (leftovers) at its end, if it need not move for that. Returns all after the length.
+    #[inline]
+    pub(crate) fn extend_back(&mut self, more: usize) -> Option<&mut [u8]> {
+        let (word, length) = (self.word(), self.len());
+        let start = (word >> 8) as usize;
+        if class_size(word as u8) - start - length < more {
+            return None;
+        }
+        // SAFETY: the longer content still ends within the block.
+        Some(unsafe { self.span(start, length + more) })
+    }
+
+    /// Lengthens the content by `more` bytes at its start, if it need not move for that. Returns all after the length, of which the first
+    /// `more` bytes are leftovers.
+    #[inline]
+    pub(crate) fn extend_front(&mut self, more: usize) -> Option<&mut [u8]> {
+        let (word, length) = (self.word(), self.len());
+        let start = (word >> 8) as usize;
+        if start - PREFIX < more {
+            return None;
+        }
+        self.set_word(word as u8, start - more);
+        // SAFETY: the longer content begins after the word and ends where it did.
+        Some(unsafe { self.span(start - more, length + more) })
+    }
+
+    /// Takes `less` bytes from the end of the content, unless the block would be too large then. Returns all after the length.
+    #[inline]
+    pub(crate) fn shorten_back(&mut self, less: usize) -> Option<&mut [u8]> {
+        let (word, length) = (self.word(), self.len());
+        if length < less + LENGTH || is_too_large(class_size(word as u8), length - less) {
+            return None;
+        }
+        // SAFETY: the shorter content is within the old one and has room for its length.
+        Some(unsafe { self.span((word >> 8) as usize, length - less) })
+    }
+
+    /// Takes `less` bytes from the start of the content, unless the block would be too large then. Returns all after the length.
+    #[inline]
+    pub(crate) fn shorten_front(&mut self, less: usize) -> Option<&mut [u8]> {
+        let (word, length) = (self.word(), self.len());
+        let start = (word >> 8) as usize + less;
+        if start > START_MAX || length < less + LENGTH || is_too_large(class_size(word as u8), length - less) {
+            return None;
+        }
+        self.set_word(word as u8, start);
+        // SAFETY: as above.
+        Some(unsafe { self.span(start, length - less) })
+    }
+
+    /// Writes the length of the content and returns what follows it.
+    ///
+    /// # Safety
+    ///
+    /// The block's word says `start`, the length is at least `LENGTH`, and both together are within the block.
+    #[inline]
+    unsafe fn span(&mut self, start: usize, length: usize) -> &mut [u8] {
+        // SAFETY: by the caller's promise all of the content is within the block, which is initialised and owned alone.
+        unsafe {
+            let content = self.base.as_ptr().add(start);
+            content.cast::<u32>().write_unaligned((length as u32).to_le());
+            std::slice::from_raw_parts_mut(content.add(LENGTH), length - LENGTH)
+        }
+    }
+
     /// Replaces the `old` bytes at `at` by `new` bytes, which it returns to be filled: they hold leftovers. Moves whichever side
     /// is shorter, and takes another block only when there is no room: O(shorter side), amortised.
     #[inline]
@@ -160,7 +225,7 @@ impl Block {
                 self.shift(start + at + old, start + at + new, tail);
                 self.set_span(start, length - less);
             }
-            if self.capacity() > SHRINK_MIN && PREFIX + self.len() <= self.capacity() / 2 {
+            if is_too_large(self.capacity(), self.len()) {
                 self.resize(self.len() + self.len() / 8);
             }
         }
@@ -230,6 +295,12 @@ impl Clone for Block {
     fn clone(&self) -> Block {
         Block::with_content(self.bytes(), 0)
     }
+}
+
+/// Whether a block should be exchanged for a smaller one: it is half empty.
+#[inline]
+fn is_too_large(capacity: usize, length: usize) -> bool {
+    PREFIX + length <= capacity / 2 && capacity > SHRINK_MIN
 }
 
 fn stored_length(content: &[u8]) -> usize {

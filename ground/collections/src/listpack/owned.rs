@@ -1,6 +1,6 @@
 //! Building and changing a packed list.
 
-use super::codec::{encode, encoded_len};
+use super::codec::{back, decode, encode, encoded_len, is_end};
 use super::validate::{Malformed, validate};
 use super::{BYTES_MAX, COUNT_UNKNOWN, END, HEADER, Item, Iter, ListpackRef};
 use crate::block::Block;
@@ -93,19 +93,40 @@ impl Listpack {
     /// Appends an element.
     #[inline]
     pub fn push_back(&mut self, text: &[u8]) {
-        self.insert_item(self.bytes() - 1, Item::from_text(text));
+        self.push_back_item(Item::from_text(text));
     }
 
     /// Appends an integer element.
     #[inline]
     pub fn push_back_int(&mut self, value: i64) {
-        self.insert_item(self.bytes() - 1, Item::Int(value));
+        self.push_back_item(Item::Int(value));
+    }
+
+    #[inline]
+    fn push_back_item(&mut self, item: Item<'_>) {
+        let size = encoded_len(&item);
+        let Some(body) = self.block.extend_back(size) else {
+            return self.insert_item(self.bytes() - 1, item);
+        };
+        // The new element begins where the list ended.
+        let at = body.len() - 1 - size;
+        encode(&item, &mut body[at..at + size]);
+        body[at + size] = END;
+        count_one_more(body);
     }
 
     /// Puts an element before the first.
     #[inline]
     pub fn push_front(&mut self, text: &[u8]) {
-        self.insert_item(HEADER, Item::from_text(text));
+        let item = Item::from_text(text);
+        let (size, count) = (encoded_len(&item), *self.count_field());
+        let Some(body) = self.block.extend_front(size) else {
+            return self.insert_item(HEADER, item);
+        };
+        // The header has moved, the other elements have not.
+        body[..2].copy_from_slice(&count);
+        encode(&item, &mut body[2..2 + size]);
+        count_one_more(body);
     }
 
     /// Puts an element before `position`, which is that of an element or the end. The new one stands at `position`.
@@ -162,17 +183,43 @@ impl Listpack {
     /// Removes the first element, after `read` has seen it.
     #[inline]
     pub fn pop_front_with<R>(&mut self, read: impl FnOnce(Item<'_>) -> R) -> Option<R> {
-        let result = read(self.view().first()?);
-        self.remove_span(HEADER, self.after(HEADER), 1);
+        let bytes = self.block.bytes();
+        if is_end(bytes, HEADER) {
+            return None;
+        }
+        let count = u16::from_le_bytes([bytes[4], bytes[5]]);
+        let (item, next) = decode(bytes, HEADER);
+        let result = read(item);
+        if count != COUNT_UNKNOWN
+            && let Some(body) = self.block.shorten_front(next - HEADER)
+        {
+            body[..2].copy_from_slice(&count.saturating_sub(1).to_le_bytes());
+        } else {
+            self.remove_span(HEADER, next, 1);
+        }
         Some(result)
     }
 
     /// Removes the last element, after `read` has seen it.
     #[inline]
     pub fn pop_back_with<R>(&mut self, read: impl FnOnce(Item<'_>) -> R) -> Option<R> {
-        let position = self.view().last_position()?;
-        let result = read(self.view().at(position));
-        self.remove_span(position, self.bytes() - 1, 1);
+        let bytes = self.block.bytes();
+        let end = bytes.len() - 1;
+        if end == HEADER {
+            return None;
+        }
+        let count = u16::from_le_bytes([bytes[4], bytes[5]]);
+        let position = back(bytes, end);
+        let result = read(decode(bytes, position).0);
+        if count != COUNT_UNKNOWN
+            && let Some(body) = self.block.shorten_back(end - position)
+            && let [low, high, .., last] = body
+        {
+            [*low, *high] = count.saturating_sub(1).to_le_bytes();
+            *last = END;
+        } else {
+            self.remove_span(position, end, 1);
+        }
         Some(result)
     }
 
@@ -296,9 +343,19 @@ impl Listpack {
         }
     }
 
+    /// The number of elements, as the header has it.
     #[inline]
     fn count_field(&mut self) -> &mut [u8; 2] {
         self.block.body_mut().first_chunk_mut().expect("a packed list has a header")
+    }
+}
+
+/// Counts one more element in what follows the length of the list.
+#[inline]
+fn count_one_more(body: &mut [u8]) {
+    if let [low, high, ..] = body {
+        // From 65,535 on, which says that it cannot count further, it stays.
+        [*low, *high] = u16::from_le_bytes([*low, *high]).saturating_add(1).to_le_bytes();
     }
 }
 
