@@ -58,7 +58,7 @@ pub fn run(worker: &mut Worker, reactor: &mut Reactor) {
 
 /// Removes what is due from the shards that are this loop's to look after.
 fn expire(worker: &mut Worker) -> ExpiryReport {
-    let shared = std::sync::Arc::clone(&worker.shared);
+    let shared = worker.shared;
     let mut total = ExpiryReport::default();
     if !shared.active_expire.load(Ordering::Relaxed) || !worker.context.expire {
         return total;

@@ -58,8 +58,7 @@ pub fn execute(
     call: &Call,
     words: Words<'_>,
 ) -> Flow {
-    // The table lives as long as the server; the worker is borrowed mutably below.
-    let shared = std::sync::Arc::clone(&worker.shared);
+    let shared = worker.shared;
     let mut output = std::mem::take(&mut session.output);
     let mark = output.len();
     let mut reply = Reply::new(&mut output, protocol_of(session));
@@ -145,7 +144,7 @@ fn run_on_data(
     args: &mut Args<'_>,
     reply: &mut Reply<'_>,
 ) -> Result<Result<(), Error>, Wait> {
-    let shared = std::sync::Arc::clone(&worker.shared);
+    let shared = worker.shared;
     let keyspace = &shared.keyspace;
     let mut locks = if call.key_word != 0 {
         ShardSet::of(keyspace.shard_of_hash(call.key_hash))

@@ -3,14 +3,13 @@
 use crate::shared::Shared;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 /// Starts the thread that waits for signals.
 ///
 /// # Errors
 /// When the handlers cannot be installed.
-pub fn watch(shared: Arc<Shared>) -> std::io::Result<()> {
+pub fn watch(shared: &'static Shared) -> std::io::Result<()> {
     let mut signals = Signals::new([SIGTERM, SIGINT])?;
     std::thread::Builder::new().name("signals".into()).spawn(move || {
         for signal in signals.forever() {

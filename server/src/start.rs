@@ -12,8 +12,8 @@ use ochre_keyspace::{Keyspace, Options};
 use ochre_reactor::Reactor;
 use std::ffi::OsString;
 use std::process::ExitCode;
+use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex};
 
 /// Runs the server with these arguments until it is told to stop.
 pub fn run(arguments: Vec<OsString>) -> ExitCode {
@@ -47,7 +47,8 @@ fn serve(settings: Settings, commands: Table<Run>, arguments: &[OsString]) -> Re
     let options =
         Options { shards, single_threaded: threads == 1 && shards == 1, databases: settings.process.databases.get() };
     let backend = settings_view::io_backend(&settings);
-    let shared = Arc::new(Shared {
+    // The loops borrow it on every command, and it lives as long as the process.
+    let shared: &'static Shared = Box::leak(Box::new(Shared {
         keyspace: Keyspace::new(options, Shared::waker_of(&desks)),
         commands,
         desks,
@@ -61,9 +62,9 @@ fn serve(settings: Settings, commands: Table<Run>, arguments: &[OsString]) -> Re
         active_expire: AtomicBool::new(true),
         executable: arguments.first().map(|path| path.to_string_lossy().into_owned()).unwrap_or_default(),
         settings,
-    });
+    }));
     let listeners = listen::open(&shared.settings)?;
-    signals::watch(Arc::clone(&shared)).map_err(|error| format!("Can't handle signals: {error}"))?;
+    signals::watch(shared).map_err(|error| format!("Can't handle signals: {error}"))?;
 
     let mut reactors = Vec::new();
     for _ in 0..threads {
@@ -77,18 +78,18 @@ fn serve(settings: Settings, commands: Table<Run>, arguments: &[OsString]) -> Re
         reactors[0].add_listener(listener);
     }
     log::notice(format_args!("Ready to accept connections"));
-    run_loops(&shared, reactors);
+    run_loops(shared, reactors);
     listen::remove_unix_socket(&shared.settings);
     log::warning(format_args!("Ochre is now ready to exit, bye bye..."));
     Ok(())
 }
 
 /// Runs every loop on a thread of its own, the first on this one, until all have ended.
-fn run_loops(shared: &Arc<Shared>, reactors: Vec<Reactor>) {
+fn run_loops(shared: &'static Shared, reactors: Vec<Reactor>) {
     std::thread::scope(|scope| {
         for (id, reactor) in reactors.into_iter().enumerate().rev() {
             let body = move || {
-                if let Err(error) = Worker::new(id, Arc::clone(shared)).run(reactor) {
+                if let Err(error) = Worker::new(id, shared).run(reactor) {
                     log::warning(format_args!("Event loop {id} failed: {error}"));
                     shared.stop();
                 }

@@ -28,7 +28,7 @@ const OUTPUT_THROTTLE_BYTES: usize = 8 << 20;
 /// One event loop.
 pub struct Worker {
     pub id: usize,
-    pub shared: Arc<Shared>,
+    pub shared: &'static Shared,
     pub context: Context,
     pub effects: Effects,
     /// Sessions by the index of their token.
@@ -53,7 +53,7 @@ pub struct Worker {
 }
 
 impl Worker {
-    pub fn new(id: usize, shared: Arc<Shared>) -> Self {
+    pub fn new(id: usize, shared: &'static Shared) -> Self {
         let mut worker = Worker {
             id,
             context: Context::default(),
@@ -414,12 +414,8 @@ impl Worker {
         if calls.len() < 2 {
             return;
         }
-        for call in calls.iter().filter(|call| call.key_word != 0) {
-            self.shared.keyspace.prefetch_bucket(session.db, call.key_hash);
-        }
-        for call in calls.iter().filter(|call| call.key_word != 0) {
-            self.shared.keyspace.prefetch_entry(session.db, call.key_hash);
-        }
+        let hashes = || calls.iter().filter(|call| call.key_word != 0).map(|call| call.key_hash);
+        self.shared.keyspace.prefetch(session.db, hashes);
     }
 
     /// Runs one command; a panic in it ends at this door.

@@ -128,16 +128,21 @@ impl Keyspace {
         Locked::new(self, guard, context, effects, db)
     }
 
-    /// Brings the bucket of a key with this hash into the cache. Costs a lock; skipped when the shard is busy.
+    /// Brings the places of keys with these hashes into the cache: first all buckets, then all entries, so that the waits
+    /// overlap. With several shards each look costs a lock, and a busy shard is left out.
     #[inline]
-    pub fn prefetch_bucket(&self, db: usize, hash: u64) {
-        self.if_free(db, hash, |table| table.prefetch(hash));
-    }
-
-    /// As `prefetch_bucket`, for the entry itself; the bucket should be in the cache.
-    #[inline]
-    pub fn prefetch_entry(&self, db: usize, hash: u64) {
-        self.if_free(db, hash, |table| table.prefetch_item(hash));
+    pub fn prefetch<I: Iterator<Item = u64>>(&self, db: usize, hashes: impl Fn() -> I) {
+        if self.mask == 0 {
+            let mut locks = ShardSet::of(0);
+            if let Ok(guard) = self.shards.try_lock_at_once(&mut locks) {
+                let table = &guard.get(0).databases[db].table;
+                hashes().for_each(|hash| table.prefetch(hash));
+                hashes().for_each(|hash| table.prefetch_item(hash));
+            }
+            return;
+        }
+        hashes().for_each(|hash| self.if_free(db, hash, |table| table.prefetch(hash)));
+        hashes().for_each(|hash| self.if_free(db, hash, |table| table.prefetch_item(hash)));
     }
 
     #[inline]

@@ -91,6 +91,8 @@ impl<T: Keyed> Table<T> {
             prefetch(address);
             // Half of the 40-byte entries reach into a second line.
             prefetch(address + 32);
+            // With a value of 64 bytes they reach into a third one.
+            prefetch(address + 80);
         }
     }
 
