@@ -4,7 +4,7 @@
 //! the start of the next one, a single call for each socket.
 
 use crate::{
-    reactor::{Driver, Event, Handler, Options, Reactor},
+    reactor::{Driver, Event, Handler, Options, Reactor, URGENT_BYTES},
     slots::{Kind, Slot, Token},
     socket::Socket,
     system::{check, check_size, is_shortage, opened},
@@ -95,6 +95,7 @@ impl Reactor {
             self.poll_arm(index, handler);
         }
         let may_sleep = timeout != Some(Duration::ZERO)
+            && !mem::take(&mut self.is_urgent)
             && self.to_send.is_empty()
             && self.to_arm.is_empty()
             && self.waker.bell().may_sleep();
@@ -194,6 +195,7 @@ impl Reactor {
         match answer {
             Ok(bytes) => {
                 slot.send_waits = bytes < asked;
+                self.is_urgent |= asked >= URGENT_BYTES;
                 self.sent(token, bytes, handler);
             }
             Err(error) if is_passing(&error) => slot.send_waits = true,

@@ -98,6 +98,8 @@ pub struct Reactor {
     resumed: Vec<Token>,
     /// Sockets that are to be closed after a flush and have nothing left to send.
     flushed: Vec<Token>,
+    /// This turn does not sleep, because the caller has to hear what already happened or is about to.
+    pub(crate) is_urgent: bool,
     /// Listeners that failed to accept and try again at the given time.
     accept_again: Option<(Instant, Vec<Token>)>,
 }
@@ -128,6 +130,7 @@ impl Reactor {
             to_send: Vec::new(),
             resumed: Vec::new(),
             flushed: Vec::new(),
+            is_urgent: false,
             accept_again: None,
         })
     }
@@ -163,7 +166,9 @@ impl Reactor {
         token
     }
 
-    /// Sends the buffer after those that were given before; it leaves with the next turn. The reactor owns it until `Sent`.
+    /// Sends the buffer after those that were given before; it leaves with the next turn. The reactor owns it until `Sent`,
+    /// which comes as soon as the kernel has it when it is large (16 KiB), so that a stream can go on from there, and else
+    /// perhaps only when something else happens, because asking for it at once would cost a system call.
     /// An empty buffer is dropped, and so is one for a socket that failed or is closing.
     #[inline]
     pub fn send(&mut self, token: Token, buffer: Vec<u8>) {
@@ -236,14 +241,14 @@ impl Reactor {
     /// and tells the handler about all that happened. It may return early with nothing to tell.
     ///
     /// An error means that the kernel refuses to work with us, and is not about one socket.
-    pub fn turn(&mut self, timeout: Option<Duration>, handler: &mut impl Handler) -> io::Result<()> {
+    pub fn turn(&mut self, mut timeout: Option<Duration>, handler: &mut impl Handler) -> io::Result<()> {
         if !self.resumed.is_empty() || !self.flushed.is_empty() {
             self.catch_up(handler);
+            self.is_urgent = true;
         }
-        let timeout = match self.accept_again {
-            None => timeout,
-            Some(_) => self.accept_again(timeout),
-        };
+        if self.accept_again.is_some() {
+            timeout = self.accept_again(timeout);
+        }
         match self.driver {
             Driver::Ring(_) => self.ring_turn(timeout, handler),
             Driver::Poll(_) => self.poll_turn(timeout, handler),
@@ -268,6 +273,7 @@ impl Reactor {
     fn finish(&mut self, token: Token, handler: &mut impl Handler) {
         if self.slots.get(token).is_some() {
             self.close_now(token);
+            self.is_urgent = true;
             handler.event(self, Event::Closed { token });
         }
     }
@@ -300,6 +306,7 @@ impl Reactor {
     #[cold]
     pub(crate) fn fail(&mut self, token: Token, error: io::Error, handler: &mut impl Handler) {
         let Some(slot) = self.slots.get(token).filter(|slot| !slot.failed) else { return };
+        self.is_urgent = true;
         slot.failed = true;
         slot.drop_outbox(slot.in_kernel());
         if slot.close_when_sent {
@@ -351,6 +358,9 @@ impl Reactor {
         }
     }
 }
+
+/// Whoever sends this much at a time may be waiting to send more.
+pub(crate) const URGENT_BYTES: usize = 16 * 1024;
 
 /// How long a listener waits after it failed to accept.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);

@@ -10,8 +10,8 @@
 
 use crate::{
     buffers::Buffers,
-    reactor::{Driver, Event, Handler, Options, Reactor},
-    slots::{Kind, Slot, Slots},
+    reactor::{Driver, Event, Handler, Options, Reactor, URGENT_BYTES},
+    slots::{Kind, Slot, Slots, Token},
     socket::Socket,
     system::{check, is_shortage, opened},
 };
@@ -39,7 +39,10 @@ pub(crate) struct Ring {
     completions: Vec<Completion>,
     /// Slots whose send leaves with this turn's call, and how many bytes that is.
     leaving: Vec<(u32, usize)>,
+    /// The end of one of them has to be told at once.
+    urgent_leaves: bool,
     /// The first of these are in use until the call.
+    #[expect(clippy::vec_box, reason = "a message points into itself")]
     messages: Vec<Box<Message>>,
     messages_used: usize,
     to_cancel: Vec<u32>,
@@ -118,6 +121,7 @@ impl Ring {
             in_flight: 0,
             completions: Vec::new(),
             leaving: Vec::new(),
+            urgent_leaves: false,
             messages: Vec::new(),
             messages_used: 0,
             to_cancel: Vec::new(),
@@ -259,6 +263,7 @@ impl Ring {
             (opcode::SendMsg::new(fd, message).flags(flags as u32).build(), bytes)
         };
         self.push(send.flags(squeue::Flags::SKIP_SUCCESS).user_data(Op::SendNow.of(index)))?;
+        self.urgent_leaves |= bytes >= URGENT_BYTES || slot.close_when_sent;
         slot.send_leaves = true;
         slot.send_result = None;
         self.leaving.push((index, bytes));
@@ -320,25 +325,34 @@ impl Ring {
 
 impl Reactor {
     pub(crate) fn ring_turn(&mut self, timeout: Option<Duration>, handler: &mut impl Handler) -> io::Result<()> {
-        let Self { slots, driver: Driver::Ring(ring), waker, to_arm, to_send, .. } = self else {
+        let Self { slots, driver: Driver::Ring(ring), waker, to_arm, to_send, is_urgent, .. } = self else {
             unreachable!("only called with a ring");
         };
         if !ring.is_enabled {
             ring.enable()?;
         }
         ring.push_requests(slots, to_arm, to_send, waker.bell().fd())?;
-        let may_sleep = timeout != Some(Duration::ZERO) && ring.completions.is_empty() && waker.bell().may_sleep();
+        // The flags are read in this order because the last one announces the sleep.
+        let may_sleep = timeout != Some(Duration::ZERO)
+            && !mem::take(is_urgent)
+            && !ring.urgent_leaves
+            && ring.completions.is_empty()
+            && waker.bell().may_sleep();
+        ring.urgent_leaves = false;
         let entered = ring.enter(if may_sleep { timeout } else { Some(Duration::ZERO) });
         let was_called = waker.bell().was_called();
         entered?;
         ring.collect()?;
         ring.submit()?; // rarely is something left: when memory was short or the completions had to be taken first
         ring.messages_used = 0;
-        self.settle_sends(handler);
+        let failed = self.settle_sends(handler);
         if was_called {
             handler.event(self, Event::Woken);
         }
         self.ring_complete(handler);
+        for (token, error) in failed {
+            self.fail(token, error, handler);
+        }
         Ok(())
     }
 
@@ -349,14 +363,16 @@ impl Reactor {
         }
     }
 
-    /// The sends of this turn are done: those without a completion have succeeded.
-    fn settle_sends(&mut self, handler: &mut impl Handler) {
+    /// The sends of this turn are done: those without a completion have succeeded. Answers those that failed, which are told
+    /// last: a broken pipe is the consequence of something that a receive may explain better.
+    fn settle_sends(&mut self, handler: &mut impl Handler) -> Vec<(Token, io::Error)> {
+        let mut failed = Vec::new();
         let (slots, ring) = match self {
             Self { slots, driver: Driver::Ring(ring), .. } => (slots, ring),
             _ => unreachable!("only called with a ring"),
         };
         if ring.leaving.is_empty() {
-            return;
+            return failed;
         }
         ring.completions.retain(|completion| match Op::from_user_data(completion.user_data) {
             (Op::SendNow, index) => {
@@ -375,25 +391,31 @@ impl Reactor {
             }
             let result = slot.send_result.take();
             slot.send_slowly = result.is_some();
-            self.send_ended(index, result.unwrap_or(bytes as i32), handler);
+            let ended = self.send_ended(index, result.unwrap_or(bytes as i32), handler);
+            failed.extend(ended.err().map(|error| (self.slots.token(index), error)));
         }
         let ring = self.ring();
         if ring.leaving.is_empty() {
             ring.leaving = leaving; // keeps its memory
         }
+        failed
     }
 
-    fn send_ended(&mut self, index: u32, result: i32, handler: &mut impl Handler) {
+    fn send_ended(&mut self, index: u32, result: i32, handler: &mut impl Handler) -> io::Result<()> {
         let token = self.slots.token(index);
         match usize::try_from(result) {
             Ok(bytes) => self.sent(token, bytes, handler),
             Err(_) if matches!(-result, libc::EAGAIN | libc::EINTR | libc::ENOBUFS) => {}
-            Err(_) => return self.fail(token, io::Error::from_raw_os_error(-result), handler),
+            Err(_) => return Err(io::Error::from_raw_os_error(-result)),
         }
-        let Some(slot) = self.slots.get(token) else { return };
-        if !slot.outbox.is_empty() && !slot.in_kernel() && !mem::replace(&mut slot.to_send, true) {
+        if let Some(slot) = self.slots.get(token)
+            && !slot.outbox.is_empty()
+            && !slot.in_kernel()
+            && !mem::replace(&mut slot.to_send, true)
+        {
             self.to_send.push(index);
         }
+        Ok(())
     }
 
     fn ring_complete(&mut self, handler: &mut impl Handler) {
@@ -424,7 +446,10 @@ impl Reactor {
                         // When the socket took a whole buffer there may be room for the next.
                         let left = slot.pieces().next().map_or(0, <[u8]>::len);
                         slot.send_slowly = usize::try_from(result).is_ok_and(|sent| sent < left);
-                        self.send_ended(index, result, handler);
+                        let token = self.slots.token(index);
+                        if let Err(error) = self.send_ended(index, result, handler) {
+                            self.fail(token, error, handler);
+                        }
                     }
                 }
                 Op::Bell => self.ring().bell_is_armed = false,
