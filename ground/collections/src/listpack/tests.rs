@@ -148,6 +148,21 @@ fn pops_and_shrinking_give_memory_back() {
     assert_eq!(list.len(), 11);
 }
 
+/// The block can note a start of up to 16 MiB; beyond it the rest moves instead.
+#[test]
+fn a_large_list_is_emptied_from_the_front() {
+    let (mut list, last) = (Listpack::new(), vec![39; 1 << 20]);
+    for number in 0..40 {
+        list.push_back(&vec![number; 1 << 20]);
+    }
+    for number in 0..40 {
+        assert!(list.pop_front_with(|item| item.eq_bytes(&vec![number; 1 << 20])).is_some_and(|equal| equal));
+        assert_eq!(list.len(), 39 - usize::from(number));
+        assert!(list.view().last().is_none_or(|item| item.eq_bytes(&last)));
+    }
+    assert_eq!(list, Listpack::new());
+}
+
 fn text() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         4 => prop::collection::vec(any::<u8>(), 0..12),
