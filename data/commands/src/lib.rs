@@ -16,6 +16,7 @@ mod geo;
 mod hash;
 mod hyperloglog;
 mod list;
+mod server;
 mod set;
 mod sorted_set;
 mod string;
@@ -45,6 +46,7 @@ pub const FAMILIES: &[&[Command]] = &[
     bitmap::COMMANDS,
     hyperloglog::COMMANDS,
     geo::COMMANDS,
+    server::COMMANDS,
 ];
 
 impl From<ochre_keyspace::WrongType> for Error {

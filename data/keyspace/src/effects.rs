@@ -1,6 +1,7 @@
 //! What a command did, as data: the aftermath turns it into log entries, events and wake-ups.
 
-use crate::Class;
+use crate::{Class, Entry};
+use ochre_collections::Table;
 use std::cell::Cell;
 
 /// A keyspace event that somebody may be subscribed to.
@@ -10,6 +11,22 @@ pub struct Event {
     pub class: Class,
     pub name: &'static str,
     pub key: Box<[u8]>,
+}
+
+/// What was taken out of the keyspace and may take long to free: that happens elsewhere, after the locks are free.
+pub enum Garbage {
+    Table(Table<Entry>),
+    Entry(Entry),
+}
+
+impl Garbage {
+    /// Number of keys.
+    pub fn keys(&self) -> usize {
+        match self {
+            Garbage::Table(table) => table.len(),
+            Garbage::Entry(_) => 1,
+        }
+    }
 }
 
 /// What goes to the log for a command that changed something.
@@ -52,11 +69,13 @@ pub struct Effects {
     pub(crate) misses: std::cell::RefCell<Vec<(usize, Box<[u8]>)>>,
     /// Keys that expired while the command ran: logged as removals before the command itself.
     pub removals: Vec<(usize, Box<[u8]>)>,
+    /// What is to be freed once the locks are free.
+    pub garbage: Vec<Garbage>,
     pub stats: Stats,
 }
 
 impl Effects {
-    /// Forgets the last command's effects; counters stay.
+    /// Forgets the last command's effects; counters and garbage stay.
     pub fn clear(&mut self) {
         self.changes = 0;
         self.touched = false;

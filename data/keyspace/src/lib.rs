@@ -14,7 +14,7 @@ mod watch;
 
 pub use access::{AccessClock, Policy};
 pub use edit::Edit;
-pub use effects::{Effects, Event, LogMode, Stats};
+pub use effects::{Effects, Event, Garbage, LogMode, Stats};
 pub use events::Class;
 pub use expiry::ExpiryReport;
 pub use key::Key;

@@ -1,7 +1,7 @@
 //! The locked view: the one door through which a command reads and changes keys.
 
 use crate::edit::{Edit, small_pack};
-use crate::effects::{Effects, Event, LogMode, count};
+use crate::effects::{Effects, Event, Garbage, LogMode, count};
 use crate::keyspace::{Context, Database, Keyspace, Shard};
 use crate::strings::{Text, edit_in_slot, raw_value_of, value_of};
 use crate::{Class, Entry, Key};
@@ -447,6 +447,11 @@ impl<'a> Locked<'a> {
     }
 
     // ---- effects ----
+
+    /// Frees what was taken out once the locks are free, and not on this thread if it is much.
+    pub fn free_later(&mut self, garbage: Garbage) {
+        self.effects.garbage.push(garbage);
+    }
 
     /// `key` was changed: counts a change, tells watchers, and publishes `event`.
     #[inline]
