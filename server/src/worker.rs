@@ -331,6 +331,8 @@ impl Worker {
         if session.output.capacity() == 0 {
             session.output = self.pool.pop().unwrap_or_default();
         }
+        self.context.no_touch = session.client.has(traits::NO_TOUCH);
+        session.client.query_buffer.store(buffer.len(), Ordering::Relaxed);
         let mut consumed = 0;
         loop {
             batch.clear();

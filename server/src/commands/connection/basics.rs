@@ -50,7 +50,7 @@ fn quit(call: &mut SessionCall<'_>, _: &mut Args<'_>, reply: &mut Reply<'_>) -> 
 pub const SELECT: Command = Command::new(Group::Connection, "SELECT", "index", select)
     .summary("Selects the database that the connection's commands work on.")
     .cost("O(1)")
-    .flags(LOADING | STALE | FAST);
+    .flags(LOADING | STALE | FAST | ALLOW_BUSY);
 
 fn select(call: &mut SessionCall<'_>, args: &mut Args<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {
     let db = number::parse_i64(args.word()).ok_or(Error::INVALID_DB_INDEX)?;
@@ -58,5 +58,20 @@ fn select(call: &mut SessionCall<'_>, args: &mut Args<'_>, reply: &mut Reply<'_>
     let db = usize::try_from(db).ok().filter(|db| *db < databases).ok_or(Error::DB_INDEX)?;
     call.session.select(db);
     reply.ok();
+    Ok(())
+}
+
+pub const RESET: Command = Command::new(Group::Connection, "RESET", "", reset)
+    .summary("Makes the connection what it was when it was new.")
+    .cost("O(1)")
+    .since("6.2.0")
+    .flags(NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY);
+
+fn reset(call: &mut SessionCall<'_>, _: &mut Args<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {
+    let authenticated = !crate::settings_view::password_required(&call.worker.shared.settings);
+    call.session.reset(authenticated);
+    call.worker.context.no_touch = false;
+    reply.set_protocol(ochre_resp::Protocol::Resp2);
+    reply.status("RESET");
     Ok(())
 }
