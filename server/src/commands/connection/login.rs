@@ -50,16 +50,12 @@ fn equal_in_constant_time(one: &[u8], other: &[u8]) -> bool {
     one.iter().zip(&other).fold(0, |difference, (a, b)| difference | (a ^ b)) == 0
 }
 
-pub const HELLO: Command = Command::new(
-    Group::Connection,
-    "HELLO",
-    "[protover [AUTH username password] [SETNAME clientname]]",
-    hello,
-)
-.summary("Chooses the version of the protocol, may log in, and tells about the server.")
-.cost("O(1)")
-.since("6.0.0")
-.flags(NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY);
+pub const HELLO: Command =
+    Command::new(Group::Connection, "HELLO", "[protover [AUTH username password] [SETNAME clientname]]", hello)
+        .summary("Chooses the version of the protocol, may log in, and tells about the server.")
+        .cost("O(1)")
+        .since("6.0.0")
+        .flags(NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY);
 
 fn hello(call: &mut SessionCall<'_>, args: &mut Args<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {
     const BAD_VERSION: Error = Error::fixed("ERR Protocol version is not an integer or out of range");

@@ -13,16 +13,8 @@ use ochre_commands::spec::{CAT_CONNECTION, Group};
 
 pub use list::describe;
 
-pub const COMMANDS: &[Command] = &[
-    basics::PING,
-    basics::ECHO,
-    basics::QUIT,
-    basics::SELECT,
-    basics::RESET,
-    login::AUTH,
-    login::HELLO,
-    CLIENT,
-];
+pub const COMMANDS: &[Command] =
+    &[basics::PING, basics::ECHO, basics::QUIT, basics::SELECT, basics::RESET, login::AUTH, login::HELLO, CLIENT];
 
 const CLIENT: Command = Command::container(Group::Connection, "CLIENT", CLIENT_SUBCOMMANDS)
     .summary("Holds the commands about connections.")
