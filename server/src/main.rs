@@ -25,7 +25,7 @@ pub const REDIS_VERSION: &str = "7.2.4";
 
 /// mimalloc was 5–25 % faster than jemalloc and the system's allocator on SET at pipeline 64.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: ochre_collections::Mimalloc = ochre_collections::Mimalloc;
 
 fn main() -> std::process::ExitCode {
     start::run(std::env::args_os().collect())

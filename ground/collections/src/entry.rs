@@ -18,7 +18,6 @@
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicU8, Ordering};
 
 use crate::item::{LENGTH_ESCAPE, Shared, long_length};
 use crate::{Keyed, memory};
@@ -103,12 +102,13 @@ impl<V> Entry<V> {
         // SAFETY: the block is new and has room for all that the shape counts, at the places that it names.
         unsafe {
             let start = block.as_ptr();
-            start.cast::<u64>().write(0);
-            start.add(KEY_LENGTH_AT).write(key.len().min(LENGTH_ESCAPE.into()) as u8);
+            let mut header = [0; HEADER];
+            header[KEY_LENGTH_AT] = key.len().min(LENGTH_ESCAPE.into()) as u8;
             if let Some(expiry_ms) = expiry_ms {
-                start.add(FLAGS_AT).write(EXPIRES);
+                header[FLAGS_AT] = EXPIRES;
                 start.add(EXPIRY_AT).cast::<u64>().write(expiry_ms);
             }
+            start.cast::<[u8; HEADER]>().write(header);
             if shape.key_is_long() {
                 start.add(shape.key_at - 4).cast::<u32>().write_unaligned(long_length(key.len()));
             }
@@ -191,7 +191,7 @@ impl<'a, V> EntryRef<'a, V> {
     /// The key.
     #[inline]
     pub fn key(self) -> &'a [u8] {
-        let (at, length) = shape::key_place(self.0.block);
+        let (at, length) = shape::key_place(self.0.block, self.header());
         // SAFETY: the block is alive and unchanged for `'a`; by the invariant the key is there.
         unsafe { std::slice::from_raw_parts(self.0.block.as_ptr().add(at), length) }
     }
@@ -231,12 +231,7 @@ impl<'a, V> EntryRef<'a, V> {
     /// Sets the access clock to the low 24 bits of `clock`, through a shared reference: reading a key is an access too.
     #[inline]
     pub fn touch(self, clock: u32) {
-        for (at, byte) in clock.to_le_bytes().into_iter().take(3).enumerate() {
-            // SAFETY: the clock is in the header of a block that is alive for `'a`, no reference covers it, and while the
-            // block is shared it is written by atomic stores only.
-            let place = unsafe { AtomicU8::from_ptr(self.0.block.add(CLOCK_AT + at).as_ptr()) };
-            place.store(byte, Ordering::Relaxed);
-        }
+        shape::touch(self.0.block, clock);
     }
 
     /// The snapshot epoch.
@@ -258,8 +253,7 @@ impl<'a, V> EntryRef<'a, V> {
 
     #[inline]
     fn header(self) -> [u8; HEADER] {
-        // SAFETY: every block begins with its header.
-        unsafe { self.0.block.cast().read() }
+        shape::header(self.0.block)
     }
 }
 

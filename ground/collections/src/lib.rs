@@ -2,6 +2,7 @@
 
 #![expect(unsafe_code, reason = "thin, packed and shared memory layouts; every block says why it is sound")]
 
+mod allocator;
 mod block;
 pub mod chunked;
 mod entry;
@@ -12,11 +13,11 @@ pub mod listpack;
 pub mod lock;
 pub mod mailbox;
 mod memory;
-mod random;
 pub mod sorted;
 mod sync;
 mod table;
 
+pub use allocator::Mimalloc;
 pub use chunked::ChunkedList;
 pub use entry::{Entry, EntryMut, EntryRef, INLINE_BYTES_MAX, OwnedValue, Value, View};
 pub use hash::hash;
@@ -25,6 +26,5 @@ pub use item::{Field, FieldRef, Keyed, Member, Scored, ScoredPointer, ScoredRef}
 pub use listpack::{Item, Listpack, ListpackRef};
 pub use lock::{Attempt, Guard, Parked, ShardSet, Shards, Ticket};
 pub use mailbox::Mailbox;
-pub use random::{Random, Sample};
 pub use sorted::SortedSet;
 pub use table::{IntoIter, Iter, Lookup, Slot, Sweep, Table, VacantSlot};

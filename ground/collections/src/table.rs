@@ -163,24 +163,22 @@ impl<T: Keyed> Table<T> {
         let (segment, home) = self.directory.locate(hash);
         let tag = tag(hash);
         // SAFETY: `home` is in the segment, and `&self` keeps it unchanged.
-        let reach = unsafe {
+        unsafe {
             if let Some(spot) = find_in::<T>(segment, home, tag, key) {
                 return Some(spot);
             }
-            (*segment.bucket(home)).reach()
-        };
-        if reach == 0 {
-            return None;
+            if !(*segment.bucket(home)).may_have_guest(tag) {
+                return None;
+            }
+            find_guest::<T>(segment, home, tag, key)
         }
-        // SAFETY: as above.
-        unsafe { find_guest::<T>(segment, home, reach, tag, key) }
     }
 
     /// The item at a taken spot.
     #[inline]
     fn pointer(&self, spot: Spot) -> NonNull<u8> {
-        // SAFETY: spots are inside segments that live as long as `self` is not changed.
-        pointer(unsafe { (*spot.bucket).address(spot.slot) })
+        // SAFETY: spots are taken slots of segments that live as long as `self` is not changed.
+        unsafe { pointer((*spot.bucket).address(spot.slot)) }
     }
 }
 
@@ -210,27 +208,33 @@ unsafe fn find_in<T: Keyed>(segment: Segment, index: usize, tag: u8, key: &[u8])
 /// # Safety
 /// As for `find_in`.
 #[cold]
-unsafe fn find_guest<T: Keyed>(segment: Segment, home: usize, reach: usize, tag: u8, key: &[u8]) -> Option<Spot> {
+unsafe fn find_guest<T: Keyed>(segment: Segment, home: usize, tag: u8, key: &[u8]) -> Option<Spot> {
+    // SAFETY: `home` is in the segment.
+    let reach = unsafe { (*segment.bucket(home)).reach() };
     let reach = if reach == bucket::FAR { segment.count - 1 } else { reach };
     // SAFETY: the same promise; `behind` stays in the segment.
     (1..=reach).find_map(|distance| unsafe { find_in::<T>(segment, segment.behind(home, distance), tag, key) })
 }
 
-/// Whether two keys are equal. Keys of 8 to 32 bytes, most of them, are compared in two or four words without a call.
+/// Whether two keys are equal. Up to 32 bytes, which is most keys, they are compared in a few words without a call.
 #[inline]
 fn same(a: &[u8], b: &[u8]) -> bool {
     let length = a.len();
     if length != b.len() {
         return false;
     }
-    let word = |text: &[u8], at: usize| u64::from_ne_bytes(text[at..at + 8].try_into().expect("eight bytes"));
+    let differ = |at: usize| {
+        let word = |text: &[u8]| u64::from_ne_bytes(text[at..at + 8].try_into().expect("eight bytes"));
+        word(a) ^ word(b)
+    };
     match length {
-        8..=16 => (word(a, 0) ^ word(b, 0)) | (word(a, length - 8) ^ word(b, length - 8)) == 0,
-        17..=32 => {
-            let first = (word(a, 0) ^ word(b, 0)) | (word(a, 8) ^ word(b, 8));
-            let last = (word(a, length - 16) ^ word(b, length - 16)) | (word(a, length - 8) ^ word(b, length - 8));
-            first | last == 0
+        8..=16 => differ(0) | differ(length - 8) == 0,
+        17..=32 => differ(0) | differ(8) | differ(length - 16) | differ(length - 8) == 0,
+        4..=7 => {
+            let word = |text: &[u8], at: usize| u32::from_ne_bytes(text[at..at + 4].try_into().expect("four bytes"));
+            word(a, 0) == word(b, 0) && word(a, length - 4) == word(b, length - 4)
         }
+        0..=3 => (0..length).all(|at| a[at] == b[at]),
         _ => a == b,
     }
 }

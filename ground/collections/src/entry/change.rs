@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 use std::ptr::NonNull;
 
-use super::shape::{CLOCK_AT, EPOCH_AT, EXPIRES, EXPIRY_AT, FLAGS_AT, Form, HEADER, MARKS_AT, Shape};
+use super::shape::{self, EPOCH_AT, EXPIRES, EXPIRY_AT, FLAGS_AT, Form, HEADER, MARKS_AT, Shape};
 use super::{Entry, OwnedValue, Value, View};
 use crate::{Slot, memory};
 
@@ -134,18 +134,10 @@ impl<'a, V> EntryMut<'a, V> {
         (shape.form == Form::Int).then(|| unsafe { self.block.add(shape.value_at).cast::<i64>().as_mut() })
     }
 
-    /// Sets the access clock to the low 24 bits of `clock`. Writes only what differs, so that a line that is read often stays
-    /// clean.
+    /// Sets the access clock to the low 24 bits of `clock`.
     #[inline]
     pub fn set_clock(&mut self, clock: u32) {
-        let [a, b, c, _] = clock.to_le_bytes();
-        // SAFETY: the clock is in the header of a block that is borrowed alone.
-        unsafe {
-            let at = self.block.add(CLOCK_AT).cast::<[u8; 3]>();
-            if at.read() != [a, b, c] {
-                at.write([a, b, c]);
-            }
-        }
+        shape::touch(self.block, clock);
     }
 
     /// Sets the snapshot epoch.

@@ -1,6 +1,7 @@
 //! Where things stand in an entry's block, told from its header.
 
 use std::ptr::NonNull;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Value;
 use crate::item::{LENGTH_ESCAPE, long_length};
@@ -46,18 +47,35 @@ pub(super) struct Shape {
     pub(super) size: usize,
 }
 
+/// The header of a block, read in one piece: the clock in it may be stored by others who share the block.
+#[inline]
+pub(super) fn header(block: NonNull<u8>) -> [u8; HEADER] {
+    // SAFETY: every block begins with a header and is aligned to 8; while it is shared, only `touch` writes there.
+    unsafe { AtomicU64::from_ptr(block.cast().as_ptr()) }.load(Ordering::Relaxed).to_ne_bytes()
+}
+
+/// Sets the clock of a block that may be shared. Stores only what differs, so that a line that is read often stays clean.
+#[inline]
+pub(super) fn touch(block: NonNull<u8>, clock: u32) {
+    let old = header(block);
+    let mut new = old;
+    new[CLOCK_AT..CLOCK_AT + 3].copy_from_slice(&clock.to_le_bytes()[..3]);
+    if new != old {
+        // SAFETY: as for `header`; all other bytes are what they were, for while the block is shared only clocks change.
+        unsafe { AtomicU64::from_ptr(block.cast().as_ptr()) }.store(u64::from_ne_bytes(new), Ordering::Relaxed);
+    }
+}
+
 /// Where the key begins, and its length.
 #[inline]
-pub(super) fn key_place(block: NonNull<u8>) -> (usize, usize) {
-    // SAFETY: every block begins with a header; the escape says that a long length follows it (and the expiry).
-    unsafe {
-        let at = HEADER + usize::from(block.add(FLAGS_AT).read() & EXPIRES);
-        let length = block.add(KEY_LENGTH_AT).read();
-        if length == LENGTH_ESCAPE {
-            (at + 4, block.add(at).cast::<u32>().read_unaligned() as usize)
-        } else {
-            (at, usize::from(length))
-        }
+pub(super) fn key_place(block: NonNull<u8>, header: [u8; HEADER]) -> (usize, usize) {
+    let at = HEADER + usize::from(header[FLAGS_AT] & EXPIRES);
+    let length = header[KEY_LENGTH_AT];
+    if length == LENGTH_ESCAPE {
+        // SAFETY: the escape says that a long length follows the header (and the expiry).
+        (at + 4, unsafe { block.add(at).cast::<u32>().read_unaligned() } as usize)
+    } else {
+        (at, usize::from(length))
     }
 }
 
@@ -89,22 +107,19 @@ impl Shape {
     /// The layout of an entry.
     #[inline]
     pub(super) fn of<V>(block: NonNull<u8>) -> Shape {
-        let (key_at, key_length) = key_place(block);
-        // SAFETY: every block begins with a header; the escape says that a long length follows the key.
-        let (flags, short, behind_key) =
-            unsafe { (block.add(FLAGS_AT).read(), block.add(VALUE_LENGTH_AT).read(), block.add(key_at + key_length)) };
-        let (form, value_length) = match flags & FORM {
-            0 | 2 => {
-                let length = if short == LENGTH_ESCAPE {
-                    // SAFETY: as above.
-                    unsafe { behind_key.cast::<u32>().read_unaligned() as usize }
-                } else {
-                    usize::from(short)
-                };
-                (if flags & FORM == 0 { Form::Str } else { Form::Packed }, length)
-            }
+        let header = header(block);
+        let (key_at, key_length) = key_place(block, header);
+        let (form, value_length) = match header[FLAGS_AT] & FORM {
             1 => (Form::Int, 8),
-            _ => (Form::Object, size_of::<V>()),
+            3 => (Form::Object, size_of::<V>()),
+            form => {
+                let length = match header[VALUE_LENGTH_AT] {
+                    // SAFETY: the escape says that a long length follows the key.
+                    LENGTH_ESCAPE => unsafe { block.add(key_at + key_length).cast::<u32>().read_unaligned() as usize },
+                    short => usize::from(short),
+                };
+                (if form == 0 { Form::Str } else { Form::Packed }, length)
+            }
         };
         Shape::assemble(form, key_at, key_length, value_length)
     }

@@ -77,8 +77,15 @@ struct Moved {
     address: u64,
 }
 
-pub(super) fn pointer(address: u64) -> NonNull<u8> {
-    NonNull::new(std::ptr::with_exposed_provenance_mut(address as usize)).expect("a taken slot holds an address")
+/// The item whose address a taken slot holds.
+///
+/// # Safety
+/// `address` is one that [`Directory::insert`] was given.
+#[inline]
+pub(super) unsafe fn pointer(address: u64) -> NonNull<u8> {
+    debug_assert!(address != 0);
+    // SAFETY: it was a `NonNull`.
+    unsafe { NonNull::new_unchecked(std::ptr::with_exposed_provenance_mut(address as usize)) }
 }
 
 impl Directory {
@@ -223,7 +230,7 @@ impl Directory {
         let node = self.new_segment(count, path.node.skip());
         // SAFETY: the segment is alive; its items are moved once, and it is freed without them.
         unsafe {
-            fill(node, path.consumed, &gather(path.node, items, hash_of));
+            gather(path.node, items, hash_of).iter().for_each(|item| put(node, path.consumed, item));
             self.free_segment(path.node);
         }
         self.hold(path, node, items);
@@ -233,8 +240,8 @@ impl Directory {
     unsafe fn split(&mut self, path: &Path, hash_of: HashOf) {
         // SAFETY: the segment is alive, and `hash_of` is as promised.
         let items = unsafe { gather(path.node, self.items(path), hash_of) };
-        let (high, low): (Vec<Moved>, Vec<Moved>) =
-            items.into_iter().partition(|item| (item.hash << path.consumed) >> 63 == 1);
+        let is_high = |item: &Moved| (item.hash << path.consumed) >> 63 == 1;
+        let high = items.iter().filter(|item| is_high(item)).count();
 
         // First a page in which the segment has a run of at least two words.
         let (page, first, skip) = match path.last {
@@ -260,11 +267,14 @@ impl Directory {
             None => self.root_deadline_ms,
         };
         let half = 1 << (page.bits - skip - 1);
-        for (part, first) in [(&low, first), (&high, first + half)] {
-            let node = self.new_segment(size_for(part.len()).min(BUCKETS_FULL), skip + 1);
-            // SAFETY: the segment is new; every item goes to one of the two.
-            unsafe { fill(node, path.consumed + 1, part) };
-            page.set_run(first, node, part.len(), deadline_ms);
+        let parts = [(first, items.len() - high), (first + half, high)].map(|(first, count)| {
+            let node = self.new_segment(size_for(count).min(BUCKETS_FULL), skip + 1);
+            page.set_run(first, node, count, deadline_ms);
+            node
+        });
+        for item in &items {
+            // SAFETY: the segments are new and large enough, and the old one is freed without its items.
+            unsafe { put(parts[usize::from(is_high(item))], path.consumed + 1, item) };
         }
         // SAFETY: its items have moved.
         unsafe { self.free_segment(path.node) };
@@ -325,7 +335,7 @@ impl Directory {
         for (node, items) in parts {
             // SAFETY: both segments are alive; their items move once, and they are freed without them.
             unsafe {
-                fill(merged, consumed, &gather(node, items, hash_of));
+                gather(node, items, hash_of).iter().for_each(|item| put(merged, consumed, item));
                 self.free_segment(node);
             }
         }
@@ -509,6 +519,7 @@ unsafe fn gather(node: Node, items: usize, hash_of: HashOf) -> Vec<Moved> {
         node.segment().for_each(|spot| {
             let address = (*spot.bucket).address(spot.slot);
             prefetch(address);
+            prefetch(address + 16);
             moved.push(Moved { hash: 0, address });
         });
         for item in &mut moved {
@@ -519,18 +530,16 @@ unsafe fn gather(node: Node, items: usize, hash_of: HashOf) -> Vec<Moved> {
     moved
 }
 
-/// Puts items into a segment that has room for them.
-unsafe fn fill(node: Node, consumed: u32, items: &[Moved]) {
+/// Puts an item into a segment that has room for it.
+unsafe fn put(node: Node, consumed: u32, item: &Moved) {
     let segment = node.segment();
-    for item in items {
-        let home = segment.home(item.hash << consumed);
-        // SAFETY: the caller owns the segment.
-        unsafe {
-            segment
-                .place(home, tag(item.hash), item.address)
-                .or_else(|| segment.place_far(home, tag(item.hash), item.address))
-                .expect("a segment is made for the number of its items");
-        }
+    let home = segment.home(item.hash << consumed);
+    // SAFETY: the caller owns the segment.
+    unsafe {
+        segment
+            .place(home, tag(item.hash), item.address)
+            .or_else(|| segment.place_far(home, tag(item.hash), item.address))
+            .expect("a segment is made for the number of its items");
     }
 }
 

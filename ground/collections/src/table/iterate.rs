@@ -145,6 +145,10 @@ impl Walk {
             // SAFETY: the bucket is in a segment of the table, which is borrowed unchanged between the calls.
             self.taken = unsafe { (*self.segment.bucket(self.next)).taken() };
             self.next += 1;
+            if self.next < self.segment.count {
+                // SAFETY: as above.
+                unsafe { (*self.segment.bucket(self.next)).prefetch_items() };
+            }
         }
         let slot = self.taken.trailing_zeros() as usize;
         self.taken &= self.taken - 1;

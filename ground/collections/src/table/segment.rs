@@ -246,7 +246,7 @@ impl Segment {
             }
             let slot = free.trailing_zeros() as usize;
             (*bucket).put(slot, tag, address, distance);
-            (*self.bucket(home)).note_guest(distance);
+            (*self.bucket(home)).note_guest(tag, distance);
             Some(Spot { bucket, slot })
         }
     }
@@ -255,19 +255,47 @@ impl Segment {
     ///
     /// # Safety
     /// The segment is alive and owned by the caller; `spot` is in it.
+    #[inline]
     pub(super) unsafe fn take(self, spot: Spot) -> u64 {
         // SAFETY: by the caller's promise.
         unsafe {
             let bucket = &mut *spot.bucket;
             let (address, distance) = (bucket.address(spot.slot), bucket.distance(spot.slot));
             bucket.take(spot.slot);
-            // Far guests are not counted.
-            if distance != 0 && distance != FAR {
-                let index = spot.bucket.offset_from_unsigned(self.buckets);
-                let home = if index < distance { index + self.count - distance } else { index - distance };
-                (*self.bucket(home)).forget_guest();
+            if distance != 0 {
+                self.forget_guest(spot.bucket.offset_from_unsigned(self.buckets), distance);
             }
             address
+        }
+    }
+
+    /// An item left bucket `index`, `distance` behind its home: the home notes its other guests anew.
+    ///
+    /// # Safety
+    /// As for `take`.
+    #[cold]
+    unsafe fn forget_guest(self, index: usize, distance: usize) {
+        let home = if index < distance { index + self.count - distance } else { index - distance };
+        // Where some stand far nobody knows their homes: those notes stay until the segment is made anew.
+        // SAFETY: all buckets named are in the segment; only one reference lives at a time.
+        unsafe {
+            if distance == FAR || (*self.bucket(home)).reach() == FAR {
+                return;
+            }
+            let reach = (*self.bucket(home)).reach();
+            (*self.bucket(home)).forget_guests();
+            for distance in 1..=reach {
+                let bucket = self.bucket(self.behind(home, distance));
+                let mut taken = (*bucket).taken();
+                while taken != 0 {
+                    let slot = taken.trailing_zeros() as usize;
+                    taken &= taken - 1;
+                    if (*bucket).distance(slot) == distance {
+                        let tag = (*bucket).tag(slot);
+                        (*self.bucket(home)).note_guest(tag, distance);
+                    }
+                }
+            }
         }
     }
 

@@ -196,7 +196,7 @@ fn run<T: for<'a> Keyed<Ref<'a> = &'a [u8]>>(
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
     fn a_table_is_a_set(steps in steps()) {
@@ -251,8 +251,30 @@ fn a_table_grows_and_shrinks_through_all_sizes() {
 
 #[test]
 fn small_tables_are_small() {
-    let sizes = [1, 9, 10, 16, 64, 128, 256].map(|count| filled(count).memory_bytes());
-    assert_eq!(sizes, [64, 64, 128, 128, 512, 1024, 2048]);
+    assert_eq!([1, 9, 10, 16].map(|count| filled(count).memory_bytes()), [64, 64, 128, 128]);
+    // Beyond that chance decides when a segment is full; on the average at two thirds to nine tenths.
+    for count in [50, 100, 200, 400] {
+        let bytes = (0..20).map(|_| filled(count).memory_bytes()).sum::<usize>() / 20;
+        assert!(bytes <= 16 * count as usize, "{bytes} bytes for {count}");
+    }
+}
+
+#[test]
+fn keys_of_every_length_are_told_apart() {
+    let text: Vec<u8> = (0..40).collect();
+    for length in 0..text.len() {
+        let key = &text[..length];
+        let mut table = Table::new();
+        table.insert_new(hash(key), Member::new(key));
+        assert_eq!(table.get(hash(key), key), Some(key));
+        assert!(same(key, key));
+        for at in 0..length {
+            let mut other = key.to_vec();
+            other[at] ^= 1;
+            assert!(!same(key, &other) && !same(&other, key));
+        }
+        assert!(!same(key, &text[..length + 1]));
+    }
 }
 
 #[test]
