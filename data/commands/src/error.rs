@@ -20,6 +20,8 @@ impl Error {
     pub const SAME_OBJECT: Error = Error::fixed("ERR source and destination objects are the same");
     pub const OVERFLOW: Error = Error::fixed("ERR increment or decrement would overflow");
     pub const NAN_OR_INFINITY: Error = Error::fixed("ERR increment would produce NaN or Infinity");
+    pub const DECREMENT_OVERFLOW: Error = Error::fixed("ERR decrement would overflow");
+    pub const BAD_DIGEST: Error = Error::fixed("ERR must be exactly 16 hexadecimal characters");
     pub const STRING_TOO_LONG: Error = Error::fixed("ERR string exceeds maximum allowed size (proto-max-bulk-len)");
     pub const BIT_OFFSET: Error = Error::fixed("ERR bit offset is not an integer or out of range");
     pub const BIT_VALUE: Error = Error::fixed("ERR bit is not an integer or out of range");

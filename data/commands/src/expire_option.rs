@@ -1,7 +1,5 @@
 //! The options that give a key or a field a deadline: EX, PX, EXAT, PXAT, KEEPTTL and PERSIST, read the same way by all commands.
 
-#![expect(dead_code, reason = "the commands that take deadlines are still to come")]
-
 use crate::{Args, Error, Locked};
 use ochre_text::{case, number};
 
@@ -72,6 +70,11 @@ impl<'a> ExpireOption<'a> {
     /// Whether an option was read.
     pub(crate) fn is_typed(&self) -> bool {
         self.typed.is_some()
+    }
+
+    /// Whether PERSIST was read.
+    pub(crate) fn is_persist(&self) -> bool {
+        matches!(self.typed, Some((Word::Persist, _)))
     }
 
     /// What the option means at `now_ms` (Unix ms) for the command `name`, in lower case.

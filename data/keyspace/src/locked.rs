@@ -3,7 +3,7 @@
 use crate::edit::{Edit, small_pack};
 use crate::effects::{Effects, Event, Garbage, LogMode, count};
 use crate::keyspace::{Context, Database, Keyspace, Shard};
-use crate::strings::{Text, edit_in_slot, raw_value_of, value_of};
+use crate::strings::{Text, value_of};
 use crate::{Class, Entry, Key};
 use ochre_collections::lock::{Guard, ShardSet};
 use ochre_collections::{EntryRef, Value, View};
@@ -226,16 +226,6 @@ impl<'a> Locked<'a> {
         self.set_value(key, value_of(bytes), expiry);
     }
 
-    /// As `set_text` without turning digits into an integer (APPEND and SETRANGE on a new key).
-    pub fn set_raw_text(&mut self, key: &Key<'_>, bytes: &[u8], expiry: Expiry) {
-        self.set_value(key, raw_value_of(bytes, true), expiry);
-    }
-
-    /// Makes `value` the string at `key`; the deadline stays.
-    pub fn set_int(&mut self, key: &Key<'_>, value: i64) {
-        self.set_value(key, Value::Int(value), Expiry::Keep);
-    }
-
     /// Makes `collection` the value of `key`, whatever was there; an empty one removes the key.
     pub fn put<C: Collection>(&mut self, key: &Key<'_>, collection: C, expiry: Expiry) {
         if collection.is_empty() {
@@ -251,7 +241,7 @@ impl<'a> Locked<'a> {
 
     /// Replaces or makes the value of `key`.
     #[inline]
-    fn set_value(&mut self, key: &Key<'_>, value: Value<'_, Object>, expiry: Expiry) {
+    pub(crate) fn set_value(&mut self, key: &Key<'_>, value: Value<'_, Object>, expiry: Expiry) {
         let access = self.context.access;
         let now_ms = self.context.now_ms;
         let expire = self.context.expire;
@@ -260,12 +250,15 @@ impl<'a> Locked<'a> {
         match database.table.entry(key.hash(), key.bytes()) {
             Lookup::Found(mut slot) => {
                 let old = slot.item().expiry_ms();
+                if expire && old.is_some_and(|deadline| deadline <= now_ms) {
+                    // What is replaced has gone already, and whoever listens is told so.
+                    self.expire(self.db, key);
+                    return self.set_value(key, value, expiry);
+                }
                 slot.set_value(value);
-                // A deadline that has passed is not one to keep: the key would have been gone.
-                let kept = old.filter(|deadline| !expire || *deadline > now_ms);
                 let new = match expiry {
                     Expiry::Clear => None,
-                    Expiry::Keep => kept,
+                    Expiry::Keep => old,
                     Expiry::At(deadline) => Some(deadline),
                 };
                 if new != old {
@@ -299,40 +292,8 @@ impl<'a> Locked<'a> {
         }
     }
 
-    /// Edits the string at `key` as a vector of bytes; `None` when the key does not exist.
-    pub fn edit_text<R>(
-        &mut self,
-        key: &Key<'_>,
-        edit: impl FnOnce(&mut Vec<u8>) -> R,
-    ) -> Result<Option<R>, WrongType> {
-        let Some(mut slot) = self.find(key) else { return Ok(None) };
-        if Text::of(slot.item().view()).is_none() {
-            return Err(WrongType);
-        }
-        Ok(Some(edit_in_slot(&mut slot, edit)))
-    }
-
-    /// Lets `change` change the bytes of the string at `key` where they are, but not their number; `None` when there are none
-    /// or the value is kept as an integer (use `edit_text` then).
-    pub fn change_text<R>(
-        &mut self,
-        key: &Key<'_>,
-        change: impl FnOnce(&mut [u8]) -> R,
-    ) -> Result<Option<R>, WrongType> {
-        let Some(mut slot) = self.find(key) else { return Ok(None) };
-        match slot.view() {
-            View::Int(_) => Ok(None),
-            View::Str { .. } => Ok(slot.str_mut().map(change)),
-            View::Object(Object::String(_)) => match slot.object_mut() {
-                Some(Object::String(bytes)) => Ok(Some(change(bytes))),
-                _ => Ok(None),
-            },
-            _ => Err(WrongType),
-        }
-    }
-
     /// The live slot of `key`.
-    fn find(&mut self, key: &Key<'_>) -> Option<Slot<'_, Entry>> {
+    pub(crate) fn find(&mut self, key: &Key<'_>) -> Option<Slot<'_, Entry>> {
         self.expire_if_due(key);
         let access = self.context.access;
         let no_touch = self.context.no_touch;
@@ -446,6 +407,19 @@ impl<'a> Locked<'a> {
         }
     }
 
+    /// Removes `key` because a command gave it a deadline that has passed: it expires at once, and that is told and logged in
+    /// place of the command. Says whether the key lived.
+    pub fn expire_at_once(&mut self, key: &Key<'_>) -> bool {
+        self.expire_if_due(key);
+        self.log_nothing();
+        let lived = self.database(key).table.get(key.hash(), key.bytes()).is_some();
+        if lived {
+            self.expire(self.db, key);
+            self.effects.changes += 1;
+        }
+        lived
+    }
+
     // ---- effects ----
 
     /// Frees what was taken out once the locks are free, and not on this thread if it is much.
@@ -530,7 +504,7 @@ impl<'a> Locked<'a> {
     }
 
     #[inline]
-    fn database_mut(&mut self, key: &Key<'_>) -> &mut Database {
+    pub(crate) fn database_mut(&mut self, key: &Key<'_>) -> &mut Database {
         self.database_mut_in(self.db, key)
     }
 

@@ -17,7 +17,7 @@ const EXPONENT_MAX: i64 = 16_383 - 63;
 const EXPONENT_MIN: i64 = -16_445;
 
 /// A signed number `mantissa × 2^exponent` with 64 bits of precision, or an infinity; never NaN.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub struct LongDouble {
     negative: bool,
     magnitude: Magnitude,
@@ -35,6 +35,14 @@ enum Magnitude {
 }
 
 impl LongDouble {
+    pub const ZERO: LongDouble = LongDouble { negative: false, magnitude: Magnitude::Zero };
+
+    /// The largest finite value; its negative is the smallest.
+    pub const MAX: LongDouble = LongDouble {
+        negative: false,
+        magnitude: Magnitude::Finite { mantissa: u64::MAX, exponent: EXPONENT_MAX as i32 },
+    };
+
     /// Reads a number that fills the whole text: decimal, hexadecimal, or `inf` and `infinity` in any case.
     ///
     /// Refused are spaces, `nan` and numbers too far from zero or too near to it. At most quadratic in the text, which is shorter than 5 KiB.
@@ -93,6 +101,34 @@ impl LongDouble {
         if &out[start..] == b"-0" {
             out.remove(start);
         }
+    }
+}
+
+impl PartialEq for LongDouble {
+    fn eq(&self, other: &LongDouble) -> bool {
+        self.partial_cmp(other) == Some(std::cmp::Ordering::Equal)
+    }
+}
+
+impl std::ops::Neg for LongDouble {
+    type Output = LongDouble;
+
+    fn neg(self) -> LongDouble {
+        LongDouble { negative: !self.negative && self.magnitude != Magnitude::Zero, ..self }
+    }
+}
+
+impl PartialOrd for LongDouble {
+    /// Total, as no value is NaN; the two zeros are equal.
+    fn partial_cmp(&self, other: &LongDouble) -> Option<std::cmp::Ordering> {
+        let (a, b) = (self.magnitude.order(), other.magnitude.order());
+        Some(match (self.negative, other.negative) {
+            _ if (a.0, b.0) == (0, 0) => std::cmp::Ordering::Equal,
+            (false, false) => a.cmp(&b),
+            (true, true) => b.cmp(&a),
+            (true, false) => std::cmp::Ordering::Less,
+            (false, true) => std::cmp::Ordering::Greater,
+        })
     }
 }
 
@@ -335,6 +371,22 @@ mod tests {
         let mut out = Vec::new();
         value.write(&mut out);
         String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn values_are_ordered_as_numbers() {
+        let ascending = ["-inf", "-1e4932", "-2", "-1.5", "-1e-4950", "0", "1e-4950", "1", "1.5", "2", "1e4932", "inf"];
+        for (at, low) in ascending.iter().enumerate() {
+            for high in &ascending[at + 1..] {
+                assert!(read(low) < read(high), "{low} {high}");
+            }
+            assert_eq!(read(low).map(|value| -(-value)), read(low), "{low}");
+        }
+        assert_eq!(read("-0"), Some(LongDouble::ZERO));
+        assert_eq!(-LongDouble::ZERO, LongDouble::ZERO);
+        assert!(!LongDouble::MAX.plus(LongDouble::MAX).unwrap().is_finite());
+        assert_eq!(LongDouble::MAX.plus(-LongDouble::MAX), Some(LongDouble::ZERO));
+        assert_eq!(read("1.18973149535723176502e4932"), Some(LongDouble::MAX));
     }
 
     /// SET and INCRBYFLOAT on Redis 7.0.15, Redis 8.0.6 and Valkey 9.1.2, which agree.
