@@ -72,6 +72,8 @@ pub struct Effects {
     /// What is to be freed once the locks are free.
     pub garbage: Vec<Garbage>,
     pub stats: Stats,
+    /// State of the random numbers that commands draw.
+    pub dice: Cell<u64>,
 }
 
 impl Effects {

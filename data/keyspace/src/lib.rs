@@ -19,7 +19,7 @@ pub use events::Class;
 pub use expiry::ExpiryReport;
 pub use key::Key;
 pub use keyspace::{Context, Database, Keyspace, Options, Shard};
-pub use locked::{Expiry, Locked, WrongType, collection_of, kind_of};
+pub use locked::{Expiry, Locked, WrongType, collection_of, duplicate, kind_of};
 pub use strings::Text;
 pub use walk::DatabaseSize;
 pub use watch::{WatchFlag, Watchers};

@@ -79,6 +79,16 @@ impl<'a> Locked<'a> {
         self.context
     }
 
+    /// A random number: for choices among keys and members, not for secrets.
+    pub fn random(&self) -> u64 {
+        let next = self.effects.dice.get().wrapping_add(0x9E37_79B9_7F4A_7C15);
+        self.effects.dice.set(next);
+        // splitmix64's mixing.
+        let mixed = (next ^ next >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
+        mixed ^ mixed >> 31
+    }
+
     /// The whole keyspace's facts (number of shards, of databases).
     pub fn keyspace(&self) -> &'a Keyspace {
         self.keyspace
@@ -521,6 +531,21 @@ impl<'a> Locked<'a> {
     pub(crate) fn guard_mut(&mut self) -> &mut Guard<'a, Shard> {
         &mut self.guard
     }
+}
+
+/// A copy of an entry with its deadline and clock.
+///
+/// Takes time in proportion to the value.
+pub fn duplicate(entry: EntryRef<'_, Object>) -> Entry {
+    let value = match entry.view() {
+        View::Int(value) => Value::Int(value),
+        View::Str { bytes, raw } => Value::Str { bytes, raw },
+        View::Packed { kind, bytes } => Value::Packed { kind, bytes },
+        View::Object(object) => Value::Object(object.clone()),
+    };
+    let copy = Entry::new(entry.key(), value, entry.expiry_ms());
+    copy.as_ref().touch(entry.clock());
+    copy
 }
 
 /// The type of a value as an entry shows it.

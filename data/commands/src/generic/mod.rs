@@ -1,5 +1,34 @@
-//! Group generic.
+//! Group generic: what works on keys whatever their type.
+
+mod expiry;
+mod moving;
+mod object;
+mod removal;
+mod walks;
 
 use crate::Command;
 
-pub const COMMANDS: &[Command] = &[];
+pub const COMMANDS: &[Command] = &[
+    removal::DEL,
+    removal::UNLINK,
+    removal::EXISTS,
+    removal::TOUCH,
+    removal::TYPE,
+    expiry::EXPIRE,
+    expiry::PEXPIRE,
+    expiry::EXPIREAT,
+    expiry::PEXPIREAT,
+    expiry::TTL,
+    expiry::PTTL,
+    expiry::EXPIRETIME,
+    expiry::PEXPIRETIME,
+    expiry::PERSIST,
+    moving::RENAME,
+    moving::RENAMENX,
+    moving::MOVE,
+    moving::COPY,
+    walks::KEYS,
+    walks::SCAN,
+    walks::RANDOMKEY,
+    object::OBJECT,
+];
