@@ -76,6 +76,18 @@ fn measure(size: usize) {
     println!("  random          {:6.1} ns", start.elapsed().as_nanos() as f64 / 1e6);
     assert_eq!(sum, 16_000_000);
 
+    for number in 0..size / 2 {
+        let key = key(2 * number);
+        table.find(hash(&key), &key).expect("it is there").set_expiry(Some(1));
+    }
+    let start = Instant::now();
+    table.retain(|entry| entry.as_ref().expiry_ms().is_none());
+    println!("  retain half     {:6.1} ns each", start.elapsed().as_nanos() as f64 / size as f64);
+    for number in 0..size / 2 {
+        let key = key(2 * number);
+        table.insert_new(hash(&key), Entry::new(&key, Value::Int(1), None));
+    }
+
     let mut times = Times([0; 10_000]);
     let start = Instant::now();
     for number in 0..size {
@@ -144,7 +156,8 @@ fn measure_expiry(size: usize) {
         table.insert_new(hash, Entry::new(&key, Value::Int(1), Some(expiry_ms)));
         table.note_deadline(hash, expiry_ms);
     }
-    for lag_ms in [500] {
+    let lag_ms = 500;
+    {
         let (mut visited, mut resume) = (0, 0);
         let mut worst = Duration::ZERO;
         let mut sweep = Expire { now_ms: 0, late_ms: 0, removed: 0 };
@@ -170,6 +183,9 @@ fn measure_expiry(size: usize) {
             took.as_nanos() as f64 / visited as f64
         );
     }
+    let (start, left) = (Instant::now(), table.len());
+    drop(table);
+    println!("  drop            {:6.1} ns each", start.elapsed().as_nanos() as f64 / left as f64);
 }
 
 fn get(table: &Table<Entry<Object>>, key: &Key) -> u64 {

@@ -26,9 +26,7 @@ mod change;
 mod shape;
 
 pub use change::EntryMut;
-use shape::{
-    CLOCK_AT, EPOCH_AT, EXPIRES, EXPIRY_AT, FLAGS_AT, Form, HEADER, KEY_LENGTH_AT, KIND_AT, MARKS_AT, RAW, Shape,
-};
+use shape::{EPOCH_AT, EXPIRES, EXPIRY_AT, FLAGS_AT, Form, HEADER, KEY_LENGTH_AT, KIND_AT, MARKS_AT, RAW, Shape};
 
 /// Strings up to so many bytes are meant to stand in the entry; the caller keeps longer ones in an object.
 pub const INLINE_BYTES_MAX: usize = 1024;
@@ -102,7 +100,7 @@ impl<V> Entry<V> {
         // SAFETY: the block is new and has room for all that the shape counts, at the places that it names.
         unsafe {
             let start = block.as_ptr();
-            let mut header = [0; HEADER];
+            let mut header = [0_u8; HEADER];
             header[KEY_LENGTH_AT] = key.len().min(LENGTH_ESCAPE.into()) as u8;
             if let Some(expiry_ms) = expiry_ms {
                 header[FLAGS_AT] = EXPIRES;
@@ -131,9 +129,9 @@ impl<V> Entry<V> {
 
     /// The same value, expiry, clock, epoch and marks under another key.
     pub fn with_key(mut self, key: &[u8]) -> Entry<V> {
-        let expiry_ms = self.as_ref().expiry_ms();
-        let header = self.as_ref().header();
-        let value = match self.as_ref().view() {
+        let from = self.as_ref();
+        let (clock, epoch, marks, expiry_ms) = (from.clock(), from.epoch(), from.marks(), from.expiry_ms());
+        let value = match from.view() {
             View::Int(number) => Value::Int(number),
             View::Str { bytes, raw } => Value::Str { bytes, raw },
             View::Packed { kind, bytes } => Value::Packed { kind, bytes },
@@ -142,19 +140,12 @@ impl<V> Entry<V> {
                 _ => unreachable!("an object was taken"),
             },
         };
-        Entry::new(key, value, expiry_ms).with_header(header)
-    }
-
-    /// Copies clock, epoch and marks of another entry's header.
-    fn with_header(self, header: [u8; HEADER]) -> Entry<V> {
-        let start = self.block.as_ptr();
-        // SAFETY: the header is at the beginning of the block, which `self` owns.
-        unsafe {
-            start.add(CLOCK_AT).copy_from_nonoverlapping(header[CLOCK_AT..=EPOCH_AT].as_ptr(), EPOCH_AT + 1 - CLOCK_AT);
-            let own = start.add(FLAGS_AT);
-            own.write(own.read() & !(0xf << MARKS_AT) | header[FLAGS_AT] & (0xf << MARKS_AT));
-        }
-        self
+        let mut entry = Entry::new(key, value, expiry_ms);
+        let mut own = entry.as_mut();
+        own.set_clock(clock);
+        own.set_epoch(epoch);
+        own.set_marks(marks);
+        entry
     }
 
     /// Frees the block alone.
@@ -191,7 +182,7 @@ impl<'a, V> EntryRef<'a, V> {
     /// The key.
     #[inline]
     pub fn key(self) -> &'a [u8] {
-        let (at, length) = shape::key_place(self.0.block, self.header());
+        let (at, length) = shape::key_place(self.0.block);
         // SAFETY: the block is alive and unchanged for `'a`; by the invariant the key is there.
         unsafe { std::slice::from_raw_parts(self.0.block.as_ptr().add(at), length) }
     }
@@ -200,15 +191,14 @@ impl<'a, V> EntryRef<'a, V> {
     #[inline]
     pub fn view(self) -> View<'a, V> {
         let shape = Shape::of::<V>(self.0.block);
-        let header = self.header();
         // SAFETY: the block is alive and unchanged for `'a`; by the invariant a value of this form is there.
         unsafe {
             let at = self.0.block.add(shape.value_at);
             let bytes = || std::slice::from_raw_parts(at.as_ptr(), shape.value_length);
             match shape.form {
-                Form::Str => View::Str { bytes: bytes(), raw: header[FLAGS_AT] & RAW != 0 },
+                Form::Str => View::Str { bytes: bytes(), raw: self.byte(FLAGS_AT) & RAW != 0 },
                 Form::Int => View::Int(at.cast::<i64>().read()),
-                Form::Packed => View::Packed { kind: header[KIND_AT], bytes: bytes() },
+                Form::Packed => View::Packed { kind: self.byte(KIND_AT), bytes: bytes() },
                 Form::Object => View::Object(at.cast::<V>().as_ref()),
             }
         }
@@ -218,14 +208,13 @@ impl<'a, V> EntryRef<'a, V> {
     #[inline]
     pub fn expiry_ms(self) -> Option<u64> {
         // SAFETY: the block is alive for `'a`; the flag says that the expiry is there.
-        (self.header()[FLAGS_AT] & EXPIRES != 0).then(|| unsafe { self.0.block.add(EXPIRY_AT).cast::<u64>().read() })
+        (self.byte(FLAGS_AT) & EXPIRES != 0).then(|| unsafe { self.0.block.add(EXPIRY_AT).cast::<u64>().read() })
     }
 
     /// When it was last used: 24 bits with a meaning of the caller's.
     #[inline]
     pub fn clock(self) -> u32 {
-        let header = self.header();
-        u32::from_le_bytes([header[CLOCK_AT], header[CLOCK_AT + 1], header[CLOCK_AT + 2], 0])
+        shape::clock(self.0.block)
     }
 
     /// Sets the access clock to the low 24 bits of `clock`, through a shared reference: reading a key is an access too.
@@ -237,13 +226,13 @@ impl<'a, V> EntryRef<'a, V> {
     /// The snapshot epoch.
     #[inline]
     pub fn epoch(self) -> u8 {
-        self.header()[EPOCH_AT]
+        self.byte(EPOCH_AT)
     }
 
     /// Four bits with a meaning of the caller's.
     #[inline]
     pub fn marks(self) -> u8 {
-        self.header()[FLAGS_AT] >> MARKS_AT
+        self.byte(FLAGS_AT) >> MARKS_AT
     }
 
     /// Bytes of memory that the entry takes, without what an object owns elsewhere.
@@ -252,8 +241,8 @@ impl<'a, V> EntryRef<'a, V> {
     }
 
     #[inline]
-    fn header(self) -> [u8; HEADER] {
-        shape::header(self.0.block)
+    fn byte(self, at: usize) -> u8 {
+        shape::header_byte(self.0.block, at)
     }
 }
 

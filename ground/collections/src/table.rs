@@ -250,6 +250,7 @@ impl<T: Keyed> Drop for Table<T> {
         self.directory.for_each_segment(|path| {
             // SAFETY: every taken slot owns an item of type `T`; after this nobody looks at the slots again.
             unsafe {
+                path.node.segment().prefetch_items();
                 path.node.segment().for_each(|spot| drop(T::from_raw(pointer((*spot.bucket).address(spot.slot)))));
             }
         });

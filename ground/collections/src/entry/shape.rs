@@ -1,7 +1,7 @@
 //! Where things stand in an entry's block, told from its header.
 
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use super::Value;
 use crate::item::{LENGTH_ESCAPE, long_length};
@@ -47,30 +47,42 @@ pub(super) struct Shape {
     pub(super) size: usize,
 }
 
-/// The header of a block, read in one piece: the clock in it may be stored by others who share the block.
+/// A byte of the header that is not of the clock: byte by byte, because nothing else compiles to as little on the way of GET.
 #[inline]
-pub(super) fn header(block: NonNull<u8>) -> [u8; HEADER] {
-    // SAFETY: every block begins with a header and is aligned to 8; while it is shared, only `touch` writes there.
-    unsafe { AtomicU64::from_ptr(block.cast().as_ptr()) }.load(Ordering::Relaxed).to_ne_bytes()
+pub(super) fn header_byte(block: NonNull<u8>, at: usize) -> u8 {
+    debug_assert!(at < HEADER && !(CLOCK_AT..CLOCK_AT + 3).contains(&at));
+    // SAFETY: every block begins with a header; while it is shared nobody writes to these bytes.
+    unsafe { block.add(at).read() }
+}
+
+/// The bytes of the clock, which may be stored by others who share the block.
+#[inline]
+fn clock_bytes<'a>(block: NonNull<u8>) -> [&'a AtomicU8; 3] {
+    // SAFETY: the clock is in the header; while the block is shared these bytes are only reached through here.
+    [0, 1, 2].map(|at| unsafe { AtomicU8::from_ptr(block.add(CLOCK_AT + at).as_ptr()) })
+}
+
+#[inline]
+pub(super) fn clock(block: NonNull<u8>) -> u32 {
+    let [a, b, c] = clock_bytes(block).map(|byte| byte.load(Ordering::Relaxed));
+    u32::from_le_bytes([a, b, c, 0])
 }
 
 /// Sets the clock of a block that may be shared. Stores only what differs, so that a line that is read often stays clean.
 #[inline]
-pub(super) fn touch(block: NonNull<u8>, clock: u32) {
-    let old = header(block);
-    let mut new = old;
-    new[CLOCK_AT..CLOCK_AT + 3].copy_from_slice(&clock.to_le_bytes()[..3]);
-    if new != old {
-        // SAFETY: as for `header`; all other bytes are what they were, for while the block is shared only clocks change.
-        unsafe { AtomicU64::from_ptr(block.cast().as_ptr()) }.store(u64::from_ne_bytes(new), Ordering::Relaxed);
+pub(super) fn touch(block: NonNull<u8>, new: u32) {
+    if clock(block) != new & 0xff_ffff {
+        for (byte, new) in clock_bytes(block).into_iter().zip(new.to_le_bytes()) {
+            byte.store(new, Ordering::Relaxed);
+        }
     }
 }
 
 /// Where the key begins, and its length.
 #[inline]
-pub(super) fn key_place(block: NonNull<u8>, header: [u8; HEADER]) -> (usize, usize) {
-    let at = HEADER + usize::from(header[FLAGS_AT] & EXPIRES);
-    let length = header[KEY_LENGTH_AT];
+pub(super) fn key_place(block: NonNull<u8>) -> (usize, usize) {
+    let at = HEADER + usize::from(header_byte(block, FLAGS_AT) & EXPIRES);
+    let length = header_byte(block, KEY_LENGTH_AT);
     if length == LENGTH_ESCAPE {
         // SAFETY: the escape says that a long length follows the header (and the expiry).
         (at + 4, unsafe { block.add(at).cast::<u32>().read_unaligned() } as usize)
@@ -107,13 +119,12 @@ impl Shape {
     /// The layout of an entry.
     #[inline]
     pub(super) fn of<V>(block: NonNull<u8>) -> Shape {
-        let header = header(block);
-        let (key_at, key_length) = key_place(block, header);
-        let (form, value_length) = match header[FLAGS_AT] & FORM {
+        let (key_at, key_length) = key_place(block);
+        let (form, value_length) = match header_byte(block, FLAGS_AT) & FORM {
             1 => (Form::Int, 8),
             3 => (Form::Object, size_of::<V>()),
             form => {
-                let length = match header[VALUE_LENGTH_AT] {
+                let length = match header_byte(block, VALUE_LENGTH_AT) {
                     // SAFETY: the escape says that a long length follows the key.
                     LENGTH_ESCAPE => unsafe { block.add(key_at + key_length).cast::<u32>().read_unaligned() as usize },
                     short => usize::from(short),

@@ -68,6 +68,7 @@ impl<T: Keyed> Table<T> {
             // SAFETY: taken slots own items of type `T`, and `&mut self` makes this the only access. `Loan` and `Taken`
             // leave the table whole when `keep` or a drop panics.
             unsafe {
+                segment.prefetch_items();
                 segment.for_each(|spot| {
                     let item = T::from_raw(pointer((*spot.bucket).address(spot.slot)));
                     let mut loan = Loan { item: std::mem::ManuallyDrop::new(item), spot };

@@ -299,6 +299,17 @@ impl Segment {
         }
     }
 
+    /// Asks the memory for all items: a walk over them then waits ≈15 ns for each instead of ≈90.
+    ///
+    /// # Safety
+    /// The segment is alive and not changed meanwhile.
+    pub(super) unsafe fn prefetch_items(self) {
+        for index in 0..self.count {
+            // SAFETY: the bucket is in the segment.
+            unsafe { (*self.bucket(index)).prefetch_items() };
+        }
+    }
+
     /// Calls `visit` with the place of every item.
     ///
     /// # Safety

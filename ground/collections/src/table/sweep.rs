@@ -8,7 +8,7 @@
 //! `until_ms` = now − lag, a visit takes out all that expired during the lag.
 
 use super::Table;
-use super::directory::{is_sparse, pointer, prefetch};
+use super::directory::{is_sparse, pointer};
 use super::iterate::Taken;
 use super::page::NEVER_MS;
 use crate::Keyed;
@@ -60,7 +60,7 @@ impl<T: Keyed> Table<T> {
         // while it is in its slot, and is given away only after it left; `Taken` corrects the counts even after a panic,
         // when the old deadline stays, which is early enough.
         unsafe {
-            segment.for_each(|spot| prefetch((*spot.bucket).address(spot.slot)));
+            segment.prefetch_items();
             segment.for_each(|spot| match sweep.keep(T::view(pointer((*spot.bucket).address(spot.slot)))) {
                 Some(own_ms) => deadline_ms = deadline_ms.min(own_ms),
                 None => {
