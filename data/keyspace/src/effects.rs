@@ -1,8 +1,8 @@
 //! What a command did, as data: the aftermath turns it into log entries, events and wake-ups.
 
 use crate::{Class, Entry};
-use ochre_collections::Table;
-use std::cell::Cell;
+use ochre_collections::{Random, Table};
+use std::cell::{Cell, RefCell};
 
 /// A keyspace event that somebody may be subscribed to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,9 +64,9 @@ pub struct Effects {
     /// Keys with somebody blocked on them that may now be served: database and key.
     pub ready: Vec<(usize, Box<[u8]>)>,
     /// Keys that a read found expired: database, hash and key. They are removed once the read is over.
-    pub(crate) due: std::cell::RefCell<Vec<(usize, u64, Box<[u8]>)>>,
+    pub(crate) due: RefCell<Vec<(usize, u64, Box<[u8]>)>>,
     /// Reads that found nothing, when somebody listens for them.
-    pub(crate) misses: std::cell::RefCell<Vec<(usize, Box<[u8]>)>>,
+    pub(crate) misses: RefCell<Vec<(usize, Box<[u8]>)>>,
     /// Keys that expired while the command ran: logged as removals before the command itself.
     pub removals: Vec<(usize, Box<[u8]>)>,
     /// What is to be freed once the locks are free.
@@ -74,10 +74,12 @@ pub struct Effects {
     pub stats: Stats,
     /// State of the random numbers that commands draw.
     pub dice: Cell<u64>,
+    /// Where commands that choose by chance take their numbers from.
+    pub random: RefCell<Random>,
 }
 
 impl Effects {
-    /// Forgets the last command's effects; counters and garbage stay.
+    /// Forgets the last command's effects; counters and garbage stay, and random numbers go on.
     pub fn clear(&mut self) {
         self.changes = 0;
         self.touched = false;

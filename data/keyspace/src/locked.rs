@@ -7,7 +7,7 @@ use crate::strings::{Text, value_of};
 use crate::{Class, Entry, Key};
 use ochre_collections::lock::{Guard, ShardSet};
 use ochre_collections::{EntryRef, Value, View};
-use ochre_collections::{Lookup, Slot};
+use ochre_collections::{Lookup, Random, Slot};
 use ochre_values::{Collection, Kind, Limits, Object, Packing};
 
 /// The value is not of the type that the command works on.
@@ -92,6 +92,11 @@ impl<'a> Locked<'a> {
     /// The whole keyspace's facts (number of shards, of databases).
     pub fn keyspace(&self) -> &'a Keyspace {
         self.keyspace
+    }
+
+    /// Random numbers for this command, other ones at each call.
+    pub fn random(&self) -> Random {
+        self.effects.random.borrow_mut().fork()
     }
 
     /// The shards that this view holds.

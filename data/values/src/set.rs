@@ -1,18 +1,78 @@
-//! A set of strings.
+//! A set of strings: a sorted row of integers, a packed list, or a hash table.
+//!
+//! A set begins in the smallest encoding that its first member allows and changes to a larger one when a member or a limit asks for it:
+//! integers → packed list → table, or integers → table. It goes back only where a command builds the set anew.
 
-use crate::{Collection, Encoding, Kind, Object, Packing};
-use ochre_collections::listpack::{Listpack, ListpackRef};
+mod change;
+mod sample;
+#[cfg(test)]
+mod tests;
+mod view;
+
+pub use view::{Iter, Probe, SetRef};
+
+use crate::{Collection, Encoding, Kind, Limits, Object, Packing};
+use ochre_collections::listpack::{Item, Listpack, ListpackRef};
+use ochre_collections::{IntSet, IntSetRef, Member, Table};
 
 /// A set of strings.
-#[derive(Clone)]
 pub enum Set {
+    /// Integers alone, in ascending order: `intset`.
+    Ints(IntSet),
+    /// Few short members in the order in which they came: `listpack`.
     Packed(Listpack),
+    /// Any members: `hashtable`.
+    Table(Box<Table<Member>>),
 }
 
-/// A borrowed Set, to read.
-#[derive(Clone, Copy)]
-pub enum SetRef<'a> {
-    Packed(ListpackRef<'a>),
+impl Set {
+    /// An empty set in the encoding that suits `count` members (as far as the caller knows) of which this is the first.
+    pub fn for_members(first: &[u8], count: usize, limits: &Limits) -> Set {
+        if count <= limits.set_max_intset_entries && matches!(Item::from_text(first), Item::Int(_)) {
+            Set::Ints(IntSet::new())
+        } else if count <= limits.set_max_listpack_entries {
+            Set::Packed(Listpack::new())
+        } else {
+            Set::Table(Box::new(Table::new()))
+        }
+    }
+
+    /// The set for reading.
+    #[inline]
+    pub fn view(&self) -> SetRef<'_> {
+        match self {
+            Set::Ints(ints) => SetRef::Ints(ints.view()),
+            Set::Packed(pack) => SetRef::Packed(pack.view()),
+            Set::Table(table) => SetRef::Table(table),
+        }
+    }
+
+    /// Whether `member` is in the set.
+    #[inline]
+    pub fn contains(&self, member: &[u8]) -> bool {
+        self.view().contains(member)
+    }
+
+    /// The members in an order of the set's own.
+    pub fn iter(&self) -> Iter<'_> {
+        self.view().iter()
+    }
+}
+
+impl Clone for Set {
+    fn clone(&self) -> Set {
+        match self {
+            Set::Ints(ints) => Set::Ints(ints.clone()),
+            Set::Packed(pack) => Set::Packed(pack.clone()),
+            Set::Table(table) => {
+                let mut copy = Table::with_capacity(table.len());
+                for member in table.iter() {
+                    copy.insert_new(ochre_collections::hash(member), Member::new(member));
+                }
+                Set::Table(Box::new(copy))
+            }
+        }
+    }
 }
 
 impl Collection for Set {
@@ -20,17 +80,15 @@ impl Collection for Set {
     const KIND: Kind = Kind::Set;
 
     fn new() -> Self {
-        Set::Packed(Listpack::new())
+        Set::Ints(IntSet::new())
     }
 
     fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.view().is_empty()
     }
 
     fn as_ref(&self) -> SetRef<'_> {
-        match self {
-            Set::Packed(pack) => SetRef::Packed(pack.view()),
-        }
+        self.view()
     }
 
     fn into_object(self) -> Object {
@@ -59,34 +117,50 @@ impl Collection for Set {
     }
 
     fn packed_ref(packing: Packing, bytes: &[u8]) -> Option<SetRef<'_>> {
-        (packing == Packing::SetListpack).then(|| SetRef::Packed(ListpackRef::new(bytes)))
+        match packing {
+            Packing::SetIntset => Some(SetRef::Ints(IntSetRef::new(bytes))),
+            Packing::SetListpack => Some(SetRef::Packed(ListpackRef::new(bytes))),
+            _ => None,
+        }
     }
 
     fn unpack(packing: Packing, bytes: &[u8]) -> Option<Self> {
-        (packing == Packing::SetListpack).then(|| Set::Packed(Listpack::from_bytes(bytes)))
+        match packing {
+            Packing::SetIntset => Some(Set::Ints(IntSet::from_bytes(bytes))),
+            Packing::SetListpack => Some(Set::Packed(Listpack::from_bytes(bytes))),
+            _ => None,
+        }
     }
 
     fn pack(&self) -> Option<(Packing, &[u8])> {
         match self {
+            Set::Ints(ints) => Some((Packing::SetIntset, ints.as_bytes())),
             Set::Packed(pack) => Some((Packing::SetListpack, pack.as_bytes())),
+            Set::Table(_) => None,
         }
     }
 
     fn len(&self) -> usize {
-        match self {
-            Set::Packed(pack) => pack.len(),
-        }
+        self.view().len()
     }
 
     fn encoding(&self) -> Encoding {
-        match self {
-            Set::Packed(_) => Encoding::Listpack,
-        }
+        self.view().encoding()
     }
 
     fn memory_bytes(&self) -> usize {
         match self {
+            Set::Ints(ints) => ints.memory_bytes(),
             Set::Packed(pack) => pack.memory_bytes(),
+            // As in the peers a sample stands for all, so that asking does not cost a walk over a large set.
+            Set::Table(table) => {
+                let sampled: usize = table.iter().take(SAMPLED).map(Member::memory_bytes_of).sum();
+                let members = sampled * table.len() / table.len().clamp(1, SAMPLED);
+                size_of::<Table<Member>>() + table.memory_bytes() + members
+            }
         }
     }
 }
+
+/// Number of members from which the size of all is told.
+const SAMPLED: usize = 64;

@@ -138,8 +138,12 @@ impl Member {
 
     /// Bytes of memory that the member takes.
     pub fn memory_bytes(&self) -> usize {
-        let length = self.bytes().len();
-        memory::size_class(length_bytes(length) + length)
+        Member::memory_bytes_of(self.bytes())
+    }
+
+    /// Bytes of memory that a member of these bytes takes.
+    pub fn memory_bytes_of(bytes: &[u8]) -> usize {
+        memory::size_class(length_bytes(bytes.len()) + bytes.len())
     }
 }
 
