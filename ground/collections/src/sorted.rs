@@ -130,9 +130,15 @@ impl SortedSet {
     /// The rank of a member, from the highest if `reverse`.
     #[inline]
     pub fn rank(&self, member: &[u8], reverse: bool) -> Option<usize> {
-        let score = self.score(member)?;
-        let rank = self.tree.position(&Probe { score, tie: Tie::Before(member) });
+        let (rank, _) = self.rank_and_score(member)?;
         Some(if reverse { self.len() - 1 - rank } else { rank })
+    }
+
+    /// The rank of a member, and its score.
+    #[inline]
+    pub fn rank_and_score(&self, member: &[u8]) -> Option<(usize, f64)> {
+        let score = self.score(member)?;
+        Some((self.tree.position(&Probe { score, tie: Tie::Before(member) }), score))
     }
 
     /// The member of this rank.

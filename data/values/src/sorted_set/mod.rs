@@ -1,18 +1,27 @@
-//! Members ordered by score, then by bytes.
+//! Sorted set: members ordered by score and then by bytes, small ones packed and large ones in a counting tree beside a table.
+
+mod change;
+mod members;
+mod packed;
+mod read;
+#[cfg(test)]
+mod tests;
+
+pub use members::{Members, Score, ScoredItem};
+pub use read::{LexBound, SortedSetRef};
 
 use crate::{Collection, Encoding, Kind, Object, Packing};
 use ochre_collections::listpack::{Listpack, ListpackRef};
+use ochre_collections::sorted::SortedSet as Tree;
 
-/// Members ordered by score, then by bytes.
+/// Members ordered by score, then by bytes. Scores are never NaN.
+///
+/// Like the peers, it goes from packed to tree when it has too many members or one that is too long, and never back.
 #[derive(Clone)]
 pub enum SortedSet {
+    /// Member and score by turns, in order. A whole score is kept as an integer, so that minus zero becomes zero here.
     Packed(Listpack),
-}
-
-/// A borrowed SortedSet, to read.
-#[derive(Clone, Copy)]
-pub enum SortedSetRef<'a> {
-    Packed(ListpackRef<'a>),
+    Tree(Box<Tree>),
 }
 
 impl Collection for SortedSet {
@@ -24,12 +33,17 @@ impl Collection for SortedSet {
     }
 
     fn is_empty(&self) -> bool {
-        self.len() == 0
+        match self {
+            SortedSet::Packed(list) => list.is_empty(),
+            SortedSet::Tree(tree) => tree.is_empty(),
+        }
     }
 
+    #[inline]
     fn as_ref(&self) -> SortedSetRef<'_> {
         match self {
-            SortedSet::Packed(pack) => SortedSetRef::Packed(pack.view()),
+            SortedSet::Packed(list) => SortedSetRef::Packed(list.view()),
+            SortedSet::Tree(tree) => SortedSetRef::Tree(tree),
         }
     }
 
@@ -68,25 +82,26 @@ impl Collection for SortedSet {
 
     fn pack(&self) -> Option<(Packing, &[u8])> {
         match self {
-            SortedSet::Packed(pack) => Some((Packing::SortedSet, pack.as_bytes())),
+            SortedSet::Packed(list) => Some((Packing::SortedSet, list.as_bytes())),
+            SortedSet::Tree(_) => None,
         }
     }
 
     fn len(&self) -> usize {
-        match self {
-            SortedSet::Packed(pack) => pack.len() / 2,
-        }
+        self.as_ref().len()
     }
 
     fn encoding(&self) -> Encoding {
         match self {
             SortedSet::Packed(_) => Encoding::Listpack,
+            SortedSet::Tree(_) => Encoding::Skiplist,
         }
     }
 
     fn memory_bytes(&self) -> usize {
         match self {
-            SortedSet::Packed(pack) => pack.memory_bytes(),
+            SortedSet::Packed(list) => list.memory_bytes(),
+            SortedSet::Tree(tree) => size_of::<Tree>() + tree.memory_bytes(),
         }
     }
 }
