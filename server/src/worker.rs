@@ -72,7 +72,6 @@ impl Worker {
             stopping: false,
             shared,
         };
-        worker.effects.dice.set(ochre_collections::hash(&(id as u64).to_le_bytes()));
         worker.read_clock();
         worker.apply_settings();
         worker

@@ -72,8 +72,6 @@ pub struct Effects {
     /// What is to be freed once the locks are free.
     pub garbage: Vec<Garbage>,
     pub stats: Stats,
-    /// State of the random numbers that commands draw.
-    pub dice: Cell<u64>,
     /// Where commands that choose by chance take their numbers from.
     pub random: RefCell<Random>,
 }

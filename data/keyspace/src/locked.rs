@@ -79,16 +79,6 @@ impl<'a> Locked<'a> {
         self.context
     }
 
-    /// A random number: for choices among keys and members, not for secrets.
-    pub fn random(&self) -> u64 {
-        let next = self.effects.dice.get().wrapping_add(0x9E37_79B9_7F4A_7C15);
-        self.effects.dice.set(next);
-        // splitmix64's mixing.
-        let mixed = (next ^ next >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
-        mixed ^ mixed >> 31
-    }
-
     /// The whole keyspace's facts (number of shards, of databases).
     pub fn keyspace(&self) -> &'a Keyspace {
         self.keyspace
