@@ -7,6 +7,7 @@
 
 mod address;
 mod buffers;
+mod outbox;
 mod poll;
 mod reactor;
 mod ring;

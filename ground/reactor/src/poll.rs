@@ -214,14 +214,14 @@ impl Reactor {
 fn send_pieces(slot: &Slot) -> (io::Result<usize>, usize) {
     let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
     if slot.outbox.len() == 1 {
-        let piece = slot.pieces().next().expect("there is one buffer");
+        let piece = slot.outbox.pieces().next().expect("there is one buffer");
         // SAFETY: the pointer leads to as many bytes as the third argument says.
         let answer = unsafe { libc::send(slot.raw_fd(), piece.as_ptr().cast(), piece.len(), flags) };
         return (check_size(answer), piece.len());
     }
     let mut pieces = [libc::iovec { iov_base: ptr::null_mut(), iov_len: 0 }; PIECES_MAX];
     let (mut count, mut asked) = (0, 0);
-    for (place, piece) in pieces.iter_mut().zip(slot.pieces()) {
+    for (place, piece) in pieces.iter_mut().zip(slot.outbox.pieces()) {
         *place = libc::iovec { iov_base: piece.as_ptr().cast_mut().cast(), iov_len: piece.len() };
         count += 1;
         asked += piece.len();

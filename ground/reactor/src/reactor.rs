@@ -177,7 +177,7 @@ impl Reactor {
             return;
         }
         slot.unsent_bytes += buffer.len();
-        slot.outbox.push_back(buffer);
+        slot.outbox.push(buffer);
         if !slot.send_waits && !mem::replace(&mut slot.to_send, true) {
             self.to_send.push(token.index() as u32);
         }
@@ -282,18 +282,10 @@ impl Reactor {
     pub(crate) fn sent(&mut self, token: Token, mut bytes: usize, handler: &mut impl Handler) {
         while bytes > 0 {
             let Some(slot) = self.slots.get(token) else { return };
-            let first = slot.outbox.front().expect("what was sent came from the outbox");
-            let left = first.len() - slot.first_sent;
-            if bytes < left {
-                slot.first_sent += bytes;
-                slot.unsent_bytes -= bytes;
-                return;
-            }
-            bytes -= left;
-            slot.unsent_bytes -= left;
-            slot.first_sent = 0;
-            let mut buffer = slot.outbox.pop_front().expect("there is a first buffer");
-            buffer.clear();
+            let (counted, buffer) = slot.outbox.sent(bytes);
+            slot.unsent_bytes -= counted;
+            bytes -= counted;
+            let Some(buffer) = buffer else { return };
             handler.event(self, Event::Sent { token, buffer });
         }
         let Some(slot) = self.slots.get(token) else { return };

@@ -1,9 +1,7 @@
 //! The sockets of a reactor and what is going on with each.
 
-use std::{
-    collections::VecDeque,
-    os::fd::{AsRawFd, OwnedFd, RawFd},
-};
+use crate::outbox::Outbox;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
 /// Names a socket of one reactor. After the socket is closed its token names nothing, also when another takes its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -67,10 +65,8 @@ pub(crate) struct Slot {
     pub peer_closed: bool,
     pub failed: bool,
     pub close_when_sent: bool,
-    /// Bytes of the first buffer that have been sent.
-    pub first_sent: usize,
     pub unsent_bytes: usize,
-    pub outbox: VecDeque<Vec<u8>>,
+    pub outbox: Outbox,
     /// What came while the caller did not want to receive.
     #[expect(clippy::box_collection, reason = "nearly always absent, and then it takes 8 bytes rather than 24")]
     pub held: Option<Box<Vec<u8>>>,
@@ -93,14 +89,8 @@ impl Slot {
 
     /// Drops what is still to be sent, but for a buffer that the kernel reads from.
     pub(crate) fn drop_outbox(&mut self, in_kernel: bool) {
-        self.outbox.truncate(in_kernel.into());
+        self.outbox.clear(in_kernel);
         self.unsent_bytes = 0;
-    }
-
-    /// The pieces that are still to be sent, in order.
-    pub(crate) fn pieces(&self) -> impl Iterator<Item = &[u8]> {
-        let mut skip = self.first_sent;
-        self.outbox.iter().map(move |buffer| &buffer[std::mem::take(&mut skip)..])
     }
 }
 
@@ -117,8 +107,8 @@ impl Slots {
             u32::try_from(self.slots.len() - 1).expect("a process has fewer than 2^32 descriptors")
         });
         let slot = &mut self.slots[index as usize];
-        let (generation, outbox) = (slot.generation, std::mem::take(&mut slot.outbox));
-        *slot = Slot { fd: Some(fd), generation, kind, wanted: true, outbox, ..Slot::default() };
+        let generation = slot.generation;
+        *slot = Slot { fd: Some(fd), generation, kind, wanted: true, ..Slot::default() };
         Token { index, generation }
     }
 
@@ -134,14 +124,7 @@ impl Slots {
     pub(crate) fn free(&mut self, index: u32) {
         let slot = &mut self.slots[index as usize];
         debug_assert_eq!(slot.kind, Kind::Closing);
-        // A connection that once had much to say leaves no memory behind; a small queue is reused.
-        if slot.outbox.capacity() > 16 {
-            slot.outbox = VecDeque::new();
-        }
-        slot.outbox.clear();
-        slot.fd = None;
-        slot.held = None;
-        slot.kind = Kind::Free;
+        *slot = Slot { generation: slot.generation, ..Slot::default() };
         self.free.push(index);
     }
 

@@ -3,9 +3,10 @@
 use crate::{Address, Backend, Event, ListeningSocket, Options, Reactor, Socket, TcpOptions, Token};
 use std::{
     collections::HashMap,
-    io::{ErrorKind, Read, Write},
+    io::{BufRead, BufReader, ErrorKind, Read, Write},
     net::{Shutdown, SocketAddr, TcpListener, TcpStream},
     os::fd::OwnedFd,
+    process::{Command, Stdio},
     sync::mpsc,
     thread,
     time::Duration,
@@ -498,5 +499,49 @@ fn a_reset_is_a_failure() {
             reactor.turn(Some(Duration::ZERO), &mut nothing).expect("the kernel works with us");
         }
         assert_eq!(failures.into_values().collect::<Vec<_>>(), [1]);
+    }
+}
+
+/// The process of [`a_listener_without_descriptors_goes_on_when_there_are_some`] that has too few; alone it does nothing.
+#[test]
+fn a_server_with_thirty_descriptors() {
+    let Ok(backend) = std::env::var("OCHRE_REACTOR_BACKEND") else { return };
+    let backend = if backend == "Epoll" { Backend::Epoll } else { Backend::IoUring };
+    let limit = libc::rlimit { rlim_cur: 30, rlim_max: 30 };
+    // SAFETY: the pointer is valid for the call.
+    assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) }, 0);
+    let (mut reactor, listener, address) = listening(backend);
+    println!("\nport={}", address.port());
+    run(&mut reactor, |reactor, event| {
+        match event {
+            Event::Accepted { socket, .. } => _ = reactor.add_socket(socket),
+            Event::Received { token, bytes } => reactor.send(token, bytes.to_vec()),
+            Event::PeerClosed { token } => reactor.close_now(token),
+            Event::Failed { token, .. } if token != listener => reactor.close_now(token),
+            _ => {}
+        }
+        false
+    });
+}
+
+#[test]
+fn a_listener_without_descriptors_goes_on_when_there_are_some() {
+    for backend in BACKENDS {
+        let mut child = Command::new(std::env::current_exe().expect("the test has a file"))
+            .args(["--exact", "tests::a_server_with_thirty_descriptors", "--nocapture"])
+            .env("OCHRE_REACTOR_BACKEND", format!("{backend:?}"))
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("a process can be started");
+        let lines = BufReader::new(child.stdout.take().expect("it is piped")).lines();
+        let port = lines.map_while(Result::ok).find_map(|line| line.strip_prefix("port=")?.parse::<u16>().ok());
+        let address = SocketAddr::from(([127, 0, 0, 1], port.expect("the child says its port")));
+        let mut streams: Vec<_> = (0..60).map(|_| TcpStream::connect(address).expect("it listens")).collect();
+        streams.iter_mut().for_each(|stream| stream.write_all(b"x").expect("the system buffers it"));
+        // They are accepted in the order in which they came, the later ones when the earlier ones are gone.
+        for mut stream in streams {
+            stream.read_exact(&mut [0]).expect("the child answers");
+        }
+        child.kill().and_then(|()| child.wait()).expect("the child runs");
     }
 }
