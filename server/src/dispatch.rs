@@ -149,10 +149,7 @@ fn run_on_data(
     let mut locks = if call.key_word != 0 {
         ShardSet::of(keyspace.shard_of_hash(call.key_hash))
     } else {
-        match shards_of(keyspace, row, words) {
-            Ok(locks) => locks,
-            Err(error) => return Ok(Err(error)),
-        }
+        shards_of(keyspace, row, words)
     };
     let ticket = Ticket { thread: worker.id as u32, client: session.id() };
     let mut attempt = session.resumed_attempt.take().unwrap_or_else(|| Attempt::new(ticket));
@@ -170,23 +167,24 @@ fn run_on_data(
     Ok(result)
 }
 
-/// The shards that a command needs.
-pub fn shards_of(keyspace: &ochre_keyspace::Keyspace, row: &CommandRow, words: Words<'_>) -> Result<ShardSet, Error> {
+/// The shards that a command needs. Words that do not fit its key specs are for the command to refuse, before it reaches for a key.
+pub fn shards_of(keyspace: &ochre_keyspace::Keyspace, row: &CommandRow, words: Words<'_>) -> ShardSet {
     match row.locks {
         Locks::Keys => {
             let mut locks = ShardSet::new();
             for spec in row.spec.keys {
-                match spec.locate(words)? {
-                    Some(found) => insert_shards(keyspace, found, words, &mut locks),
-                    None => return Ok(keyspace.all_shards()),
+                match spec.locate(words) {
+                    Ok(Some(found)) => insert_shards(keyspace, found, words, &mut locks),
+                    Ok(None) => return keyspace.all_shards(),
+                    Err(_) => {}
                 }
             }
-            Ok(locks)
+            locks
         }
-        Locks::All => Ok(keyspace.all_shards()),
+        Locks::All => keyspace.all_shards(),
         Locks::Cursor => {
             let cursor = words.get(1).and_then(ochre_text::number::parse_u64).unwrap_or(0);
-            Ok(ShardSet::of((cursor % keyspace.shard_count() as u64) as usize))
+            ShardSet::of((cursor % keyspace.shard_count() as u64) as usize)
         }
     }
 }

@@ -93,6 +93,31 @@ impl<'a> Args<'a> {
         number::parse_i64(self.value()?).ok_or(Error::NOT_AN_INTEGER)
     }
 
+    /// The next word as an integer of at least `min`; `error` for anything else.
+    pub fn int_from(&mut self, min: i64, error: Error) -> Result<i64, Error> {
+        number::parse_i64(self.value()?).filter(|value| *value >= min).ok_or(error)
+    }
+
+    /// The number of keys at the next word and those keys, as SINTERCARD, LMPOP and their kin take them.
+    ///
+    /// # Errors
+    /// A number below 1; `too_many` when there are not so many words left.
+    pub fn counted_keys(
+        &mut self,
+        too_many: Error,
+    ) -> Result<impl ExactSizeIterator<Item = Key<'a>> + Clone + use<'a>, Error> {
+        let count = self.int_from(1, Error::NUMKEYS)?;
+        let first = self.at;
+        match usize::try_from(count) {
+            Ok(count) if count <= self.remaining() => {
+                self.at += count;
+                let argv = self.argv;
+                Ok((first..first + count).map(move |at| Key::new(argv.at(at))))
+            }
+            _ => Err(too_many),
+        }
+    }
+
     /// The next word as a floating-point number; infinities are numbers, NaN is not.
     pub fn float(&mut self) -> Result<f64, Error> {
         number::parse_f64(self.value()?).ok_or(Error::NOT_A_FLOAT)

@@ -16,6 +16,12 @@ impl Error {
     pub const NOT_POSITIVE: Error = Error::fixed("ERR value is out of range, must be positive");
     pub const INDEX_OUT_OF_RANGE: Error = Error::fixed("ERR index out of range");
     pub const OFFSET_OUT_OF_RANGE: Error = Error::fixed("ERR offset is out of range");
+    pub const NUMKEYS: Error = Error::fixed("ERR numkeys should be greater than 0");
+    pub const TOO_MANY_KEYS: Error = Error::fixed("ERR Number of keys can't be greater than number of args");
+    pub const NEGATIVE_LIMIT: Error = Error::fixed("ERR LIMIT can't be negative");
+    pub const COUNT_NOT_POSITIVE: Error = Error::fixed("ERR count should be greater than 0");
+    pub const INT_RANGE: Error =
+        Error::fixed("ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807");
     pub const NO_SUCH_KEY: Error = Error::fixed("ERR no such key");
     pub const SAME_OBJECT: Error = Error::fixed("ERR source and destination objects are the same");
     pub const OVERFLOW: Error = Error::fixed("ERR increment or decrement would overflow");

@@ -4,6 +4,7 @@ pub mod args;
 pub mod error;
 mod expire_option;
 pub mod keys;
+mod reply_item;
 mod scan_options;
 pub mod spec;
 pub mod synopsis;

@@ -1,7 +1,5 @@
 //! The cursor and options of SCAN, HSCAN, SSCAN and ZSCAN, read the same way by all of them.
 
-#![cfg_attr(not(test), expect(dead_code, reason = "the commands that walk are still to come"))]
-
 use crate::{Args, Error};
 use ochre_text::{case, glob, number};
 use ochre_values::Kind;

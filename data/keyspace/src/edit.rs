@@ -51,6 +51,11 @@ impl<'a, C: Collection> Edit<'a, C> {
         self.store()
     }
 
+    /// Ends an edit that turned out to change nothing: what lies inline is not written again.
+    pub fn cancel(mut self) {
+        self.place = None;
+    }
+
     fn store(&mut self) -> bool {
         let Some(place) = self.place.take() else { return false };
         let empty = match (&place, &self.copy) {

@@ -4,6 +4,7 @@
 //! integers → packed list → table, or integers → table. It goes back only where a command builds the set anew.
 
 mod change;
+pub mod combine;
 mod sample;
 #[cfg(test)]
 mod tests;

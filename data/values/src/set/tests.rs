@@ -226,3 +226,47 @@ fn nothing_comes_out_of_an_empty_set() {
     assert!(!set.remove(b"a") && !set.contains(b"a"));
     set.view().sample(3, &mut Random::new(1), &mut |_| panic!("there is no member"));
 }
+
+fn sets() -> impl Strategy<Value = Vec<(BTreeSet<Vec<u8>>, usize)>> {
+    let members = prop_oneof![
+        3 => prop::collection::btree_set((0_u32..60).prop_map(|number| number.to_string().into_bytes()), 0..40),
+        2 => prop::collection::btree_set((0_u32..30).prop_map(|number| format!("m{number}").into_bytes()), 0..20),
+        1 => prop::collection::btree_set((0_u32..600).prop_map(|number| number.to_string().into_bytes()), 300..400),
+    ];
+    prop::collection::vec((members, 0_usize..3), 1..6)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    #[test]
+    fn combined_sets_are_what_btree_sets_make_of_them(sets in sets()) {
+        let owned: Vec<Set> = sets.iter().map(|(members, choice)| {
+            let limits = [Limits::default(), LIMITS, Limits { set_max_intset_entries: 0, ..Limits::default() }][*choice];
+            let mut set = Set::new();
+            members.iter().for_each(|member| _ = set.insert(member, &limits));
+            set
+        }).collect();
+        let views = || owned.iter().map(Set::view).collect::<Vec<_>>();
+        let all = |combine: &dyn Fn(combine::Visit<'_>)| {
+            let mut found = Vec::new();
+            combine(&mut |item| { found.push(item.to_vec()); true });
+            let mut limited = 0;
+            combine(&mut |_| { limited += 1; limited < 3 });
+            assert_eq!(limited, found.len().min(3));
+            let count = found.len();
+            let found: BTreeSet<_> = found.into_iter().collect();
+            assert_eq!(found.len(), count, "no member is shown twice");
+            found
+        };
+        let models: Vec<&BTreeSet<Vec<u8>>> = sets.iter().map(|(members, _)| members).collect();
+        let intersection = models[0].iter().filter(|member| models.iter().all(|set| set.contains(*member)));
+        prop_assert_eq!(all(&|visit| combine::intersection(&mut views(), visit)), intersection.cloned().collect());
+        let union = models.iter().flat_map(|set| set.iter());
+        prop_assert_eq!(all(&|visit| combine::union(&mut views(), visit)), union.cloned().collect());
+        let difference = models[0].iter().filter(|member| !models[1..].iter().any(|set| set.contains(*member)));
+        prop_assert_eq!(
+            all(&|visit| combine::difference(owned[0].view(), &mut views()[1..], visit)),
+            difference.cloned().collect()
+        );
+    }
+}
