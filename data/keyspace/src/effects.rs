@@ -1,6 +1,6 @@
 //! What a command did, as data: the aftermath turns it into log entries, events and wake-ups.
 
-use crate::{Class, Entry};
+use crate::{Block, Class, Entry};
 use ochre_collections::{Random, Table};
 use std::cell::{Cell, RefCell};
 
@@ -63,6 +63,8 @@ pub struct Effects {
     pub events: Vec<Event>,
     /// Keys with somebody blocked on them that may now be served: database and key.
     pub ready: Vec<(usize, Box<[u8]>)>,
+    /// Set by a command that found nothing to take: its client waits, and there is no reply yet.
+    pub block: Option<Block>,
     /// Keys that a read found expired: database, hash and key. They are removed once the read is over.
     pub(crate) due: RefCell<Vec<(usize, u64, Box<[u8]>)>>,
     /// Reads that found nothing, when somebody listens for them.
@@ -85,6 +87,7 @@ impl Effects {
         self.log.clear();
         self.events.clear();
         self.ready.clear();
+        self.block = None;
         self.due.get_mut().clear();
         self.misses.get_mut().clear();
         self.removals.clear();

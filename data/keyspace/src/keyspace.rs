@@ -1,6 +1,6 @@
 //! All keys of all databases, cut into shards.
 
-use crate::{AccessClock, Class, Effects, Entry, Key, Locked, Watchers};
+use crate::{AccessClock, Class, Effects, Entry, Key, Locked, Waiters, Watchers};
 use ochre_collections::Table;
 use ochre_collections::lock::{Guard, ShardSet, Shards, Ticket};
 use ochre_values::Limits;
@@ -30,6 +30,7 @@ pub struct Database {
 pub struct Shard {
     pub databases: Box<[Database]>,
     pub watchers: Watchers,
+    pub waiters: Waiters,
 }
 
 /// All shards.
@@ -77,6 +78,7 @@ impl Keyspace {
         let make = |_| Shard {
             databases: (0..options.databases).map(|_| Database::default()).collect(),
             watchers: Watchers::default(),
+            waiters: Waiters::default(),
         };
         let shards = if options.single_threaded {
             Shards::single_threaded(options.shards, make)

@@ -9,6 +9,7 @@ mod key;
 mod keyspace;
 mod locked;
 mod strings;
+mod waiters;
 mod walk;
 mod watch;
 
@@ -21,6 +22,7 @@ pub use key::Key;
 pub use keyspace::{Context, Database, Keyspace, Options, Shard};
 pub use locked::{Expiry, Locked, WrongType, collection_of, duplicate, kind_of};
 pub use strings::Text;
+pub use waiters::{Block, Waiter, Waiters};
 pub use walk::DatabaseSize;
 pub use watch::{WatchFlag, Watchers};
 

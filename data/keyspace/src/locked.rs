@@ -4,7 +4,7 @@ use crate::edit::{Edit, small_pack};
 use crate::effects::{Effects, Event, Garbage, LogMode, count};
 use crate::keyspace::{Context, Database, Keyspace, Shard};
 use crate::strings::{Text, value_of};
-use crate::{Class, Entry, Key};
+use crate::{Block, Class, Entry, Key, Waiter};
 use ochre_collections::lock::{Guard, ShardSet};
 use ochre_collections::{EntryRef, Value, View};
 use ochre_collections::{Lookup, Random, Slot};
@@ -494,7 +494,66 @@ impl<'a> Locked<'a> {
     }
 
     /// Somebody may be blocked on `key`, which now holds a value to take from.
-    fn note_ready(&mut self, _key: &Key<'_>) {}
+    #[inline]
+    pub fn note_ready(&mut self, key: &Key<'_>) {
+        let shard = self.guard.get(self.keyspace.shard_of(key));
+        if !shard.waiters.is_empty() && shard.waiters.has(self.db, key.bytes()) {
+            self.effects.ready.push((self.db, key.bytes().into()));
+        }
+    }
+
+    /// Lets the client wait until one of `keys` may have something to take; the command is run again then. Where clients
+    /// cannot wait (in a transaction or a script) it is as if the time was over at once.
+    pub fn block(&mut self, keys: &[Key<'_>], timeout_ms: u64, times_out_with_array: bool) {
+        let keys = keys.iter().map(|key| key.bytes().into()).collect();
+        self.effects.block = Some(Block { keys, timeout_ms, times_out_with_array });
+    }
+
+    /// Puts a blocked client into the queues of its keys, whose shards are held.
+    pub fn register(&mut self, waiter: &std::sync::Arc<Waiter>) {
+        for key in &waiter.keys {
+            let shard = self.keyspace.shard_of(&Key::new(key));
+            self.guard.get_mut(shard).waiters.add(key, waiter);
+        }
+    }
+
+    /// The client that has waited longest for `key` of database `db`, `skipped` of them left out.
+    pub fn oldest_waiter(&mut self, db: usize, key: &[u8], skipped: usize) -> Option<std::sync::Arc<Waiter>> {
+        let shard = self.keyspace.shard_of(&Key::new(key));
+        self.guard.get_mut(shard).waiters.oldest(db, key, skipped)
+    }
+
+    /// Takes a client out of those queues of its keys whose shards are held.
+    pub fn unregister(&mut self, waiter: &std::sync::Arc<Waiter>) {
+        for key in &waiter.keys {
+            let shard = self.keyspace.shard_of(&Key::new(key));
+            if self.guard.held().contains(shard) {
+                self.guard.get_mut(shard).waiters.remove(key, waiter);
+            }
+        }
+    }
+
+    /// Watches `key` for the owner of `flag`.
+    pub fn watch(&mut self, key: &Key<'_>, flag: &std::sync::Arc<crate::WatchFlag>) {
+        let (db, shard) = (self.db, self.keyspace.shard_of(key));
+        self.guard.get_mut(shard).watchers.add(db, key.bytes(), flag);
+    }
+
+    /// Ends a watch.
+    pub fn unwatch(&mut self, db: usize, key: &[u8], flag: &std::sync::Arc<crate::WatchFlag>) {
+        let shard = self.keyspace.shard_of(&Key::new(key));
+        self.guard.get_mut(shard).watchers.remove(db, key, flag);
+    }
+
+    /// Locks more shards if they are free now; else nothing changes and the answer is no.
+    pub fn try_extend(&mut self, more: &ShardSet) -> bool {
+        self.guard.try_extend(more).is_ok()
+    }
+
+    /// Ends the view and gives its locks back, for the next command under the same locks.
+    pub fn into_guard(self) -> Guard<'a, Shard> {
+        self.guard
+    }
 
     // ---- places ----
 
