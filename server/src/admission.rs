@@ -14,7 +14,7 @@ use ochre_resp::Args as Words;
 type Guard = fn(&Worker, &Session, &CommandRow, Words<'_>) -> Result<(), Error>;
 
 /// In the order in which a client meets them; the first that refuses answers.
-const GUARDS: &[Guard] = &[authentication];
+const GUARDS: &[Guard] = &[authentication, subscriber_mode];
 
 /// The command that the words name, a subcommand of a container resolved, with the right number of words.
 #[inline]
@@ -69,7 +69,7 @@ fn shown(bytes: &[u8]) -> String {
 /// Asks all guards. Nearly always nothing is out of the ordinary, and none is asked.
 #[inline]
 pub fn admit(worker: &Worker, session: &Session, row: &CommandRow, words: Words<'_>) -> Result<(), Error> {
-    if session.authenticated {
+    if session.authenticated && session.subscriptions.is_none() {
         return Ok(());
     }
     GUARDS.iter().try_for_each(|guard| guard(worker, session, row, words))
@@ -79,12 +79,34 @@ fn authentication(_: &Worker, session: &Session, row: &CommandRow, _: Words<'_>)
     if session.authenticated || row.flags.has(NO_AUTH) { Ok(()) } else { Err(Error::NOT_AUTHENTICATED) }
 }
 
+fn subscriber_mode(_: &Worker, session: &Session, row: &CommandRow, _: Words<'_>) -> Result<(), Error> {
+    const ALLOWED: &[&str] = &[
+        "subscribe",
+        "unsubscribe",
+        "psubscribe",
+        "punsubscribe",
+        "ssubscribe",
+        "sunsubscribe",
+        "ping",
+        "quit",
+        "reset",
+    ];
+    // In RESP3 messages are told apart from replies, so that everything is allowed.
+    if session.subscriptions.is_none() || session.protocol == 3 || ALLOWED.contains(&row.full_name.as_str()) {
+        return Ok(());
+    }
+    Err(Error::text(format!(
+        "ERR Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context",
+        row.full_name
+    )))
+}
+
 /// Whether the command has to wait for the end of CLIENT PAUSE.
 #[inline]
 pub fn must_pause(worker: &Worker, row: &CommandRow) -> bool {
     match worker.shared.pause.now(worker.context.now_ms) {
         Paused::Nothing => false,
-        Paused::Writes => row.flags.has(WRITE) || row.flags.has(ochre_commands::spec::MAY_REPLICATE),
+        Paused::Writes => row.flags.has(WRITE) || matches!(row.full_name.as_str(), "publish" | "spublish" | "exec"),
         // Whoever paused must be able to end it.
         Paused::All => row.full_name != "client|unpause" && row.full_name != "client|pause",
     }

@@ -1,22 +1,49 @@
 //! What follows from a command, in one fixed order: log, watchers, tracking, events, waiters; then the counters.
 
 use crate::session::Session;
-use crate::shared::CommandRow;
+use crate::shared::{CommandRow, Shared};
 use crate::worker::Worker;
 use ochre_keyspace::Locked;
 use ochre_resp::Args as Words;
 use std::sync::atomic::Ordering;
 
-/// Still under the locks, so that for every key the order is that of execution. Watchers were told by the view itself.
+/// Hands on what one command did, still under its locks, so that for every key the order is that of execution. Watchers were
+/// told by the view itself; keys that became ready are the caller's to look after.
 #[inline]
-pub fn under_locks(_data: &mut Locked<'_>, _session: &Session, _words: Words<'_>) {}
+pub fn commit(shared: &Shared, thread: usize, data: &mut Locked<'_>) {
+    let effects = &mut *data.effects;
+    if effects.changes > 0 {
+        shared.desks[thread].counters.changes.add(effects.changes);
+    }
+    effects.collect_misses();
+    if !effects.events.is_empty() {
+        publish_events(shared, data);
+    }
+}
+
+#[cold]
+fn publish_events(shared: &Shared, data: &mut Locked<'_>) {
+    let wanted = data.context().notify;
+    for event in data.effects.events.drain(..) {
+        crate::publish::publish_event(shared, wanted, &event);
+    }
+}
 
 /// Once the locks are free.
 #[inline]
 pub fn after_unlock(worker: &mut Worker) {
-    if worker.effects.changes > 0 {
-        worker.counters().changes.add(worker.effects.changes);
+    // What is to be freed waits for nobody.
+    worker.effects.garbage.clear();
+}
+
+/// Hands on what the active expiry did.
+pub fn commit_background(worker: &mut Worker) {
+    let wanted = worker.context.notify;
+    for event in worker.effects.events.drain(..) {
+        crate::publish::publish_event(worker.shared, wanted, &event);
     }
+    worker.effects.clear();
+    after_unlock(worker);
 }
 
 /// Counts a command that ran: its calls and time, and the slow log.

@@ -34,6 +34,8 @@ pub struct Client {
     pub pattern_subscriptions: AtomicUsize,
     pub shard_subscriptions: AtomicUsize,
     pub texts: Mutex<Texts>,
+    /// What it waits for while it is blocked: CLIENT UNBLOCK needs it.
+    pub blocked: Mutex<Option<Arc<ochre_keyspace::Waiter>>>,
 }
 
 /// What a client calls itself.

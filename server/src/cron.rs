@@ -31,9 +31,9 @@ impl Cron {
         self.timeout_s = settings.network.timeout_s.get();
     }
 
-    /// How long the loop may sleep.
-    pub fn timeout(&self, now_ms: u64) -> Duration {
-        let next = self.next_expiry_ms.min(self.next_idle_ms);
+    /// How long the loop may sleep, when the next wait ends at `next_wait_ms`.
+    pub fn timeout(&self, now_ms: u64, next_wait_ms: Option<u64>) -> Duration {
+        let next = self.next_expiry_ms.min(self.next_idle_ms).min(next_wait_ms.unwrap_or(u64::MAX));
         Duration::from_millis(next.saturating_sub(now_ms))
     }
 }
@@ -41,6 +41,8 @@ impl Cron {
 /// Does what is due.
 pub fn run(worker: &mut Worker, reactor: &mut Reactor) {
     let now_ms = worker.context.now_ms;
+    worker.end_waits(reactor);
+    worker.sweep_leftovers();
     if now_ms >= worker.cron.next_expiry_ms {
         let report = expire(worker);
         // A pass that ran out of its budget goes on soon, with a turn for clients in between.
@@ -73,6 +75,9 @@ fn expire(worker: &mut Worker) -> ExpiryReport {
             });
         total.removed += report.removed;
         total.more |= report.more;
+    }
+    if total.removed > 0 || !worker.effects.events.is_empty() {
+        crate::aftermath::commit_background(worker);
     }
     let expired = worker.effects.stats.expired_keys.take();
     if expired > 0 {

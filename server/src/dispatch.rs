@@ -2,9 +2,11 @@
 
 use crate::admission;
 use crate::aftermath;
+use crate::blocking;
 use crate::commands::SessionCall;
 use crate::session::{ReplyMode, Session, Wait};
 use crate::shared::{CommandRow, Run};
+use crate::transaction;
 use crate::worker::{Worker, protocol_of};
 use ochre_collections::hash;
 use ochre_collections::lock::{Attempt, ShardSet, Ticket};
@@ -22,6 +24,8 @@ pub enum Flow {
     Done,
     /// This command must be tried again later.
     Wait,
+    /// The command waits for a key, and its reply comes later; the next one waits for that.
+    Blocked,
     /// Close once the replies are sent.
     Close,
 }
@@ -67,6 +71,9 @@ pub fn execute(
         admission::admit(worker, session, row, words)?;
         Ok(row)
     }) {
+        Ok(row) if session.transaction.is_some() => {
+            queue_or_run(worker, reactor, session, row, call, words, &mut reply)
+        }
         Ok(row) if admission::must_pause(worker, row) => {
             worker.wait_for_pause(session);
             Flow::Wait
@@ -74,11 +81,36 @@ pub fn execute(
         Ok(row) => run(worker, reactor, session, row, call, words, &mut reply),
         Err(error) => refuse(worker, session, row, &error, &mut reply),
     };
-    if flow != Flow::Wait && session.reply_mode != ReplyMode::On {
+    if !matches!(flow, Flow::Wait | Flow::Blocked) && session.reply_mode != ReplyMode::On {
         drop_reply(session, &mut output, mark);
     }
     session.output = output;
     flow
+}
+
+/// Between MULTI and EXEC a command is queued, but for those that end the transaction.
+#[cold]
+fn queue_or_run(
+    worker: &mut Worker,
+    reactor: &mut Reactor,
+    session: &mut Session,
+    row: &CommandRow,
+    call: &Call,
+    words: Words<'_>,
+    reply: &mut Reply<'_>,
+) -> Flow {
+    match transaction::queue(session, row, words) {
+        Ok(true) => {
+            reply.status("QUEUED");
+            Flow::Done
+        }
+        Ok(false) if admission::must_pause(worker, row) => {
+            worker.wait_for_pause(session);
+            Flow::Wait
+        }
+        Ok(false) => run(worker, reactor, session, row, call, words, reply),
+        Err(error) => refuse(worker, session, Some(row), &error, reply),
+    }
 }
 
 fn run(
@@ -101,9 +133,11 @@ fn run(
             args.seek(name_words);
             match run_on_data(worker, session, row, call, function, words, &mut args, reply) {
                 Ok(result) => result,
-                Err(wait) => {
-                    session.wait = wait;
-                    return Flow::Wait;
+                Err(flow) => {
+                    if flow == Flow::Blocked {
+                        aftermath::account(worker, session, row, words, false);
+                    }
+                    return flow;
                 }
             }
         }
@@ -113,6 +147,9 @@ fn run(
             let mut call = SessionCall { worker, reactor, session, row, flow: Flow::Done };
             let result = function(&mut call, &mut args, reply);
             let flow = call.flow;
+            if flow == Flow::Wait {
+                return flow;
+            }
             aftermath::account(worker, session, row, words, result.is_err());
             if let Err(error) = result {
                 reply.truncate(mark);
@@ -132,7 +169,7 @@ fn run(
     Flow::Done
 }
 
-/// Locks the shards and calls the function; `Err` is what the client must wait for.
+/// Locks the shards and calls the function; `Err` means that the client has to wait.
 #[expect(clippy::too_many_arguments, reason = "the pieces of one call; a struct would only name them again")]
 fn run_on_data(
     worker: &mut Worker,
@@ -143,7 +180,7 @@ fn run_on_data(
     words: Words<'_>,
     args: &mut Args<'_>,
     reply: &mut Reply<'_>,
-) -> Result<Result<(), Error>, Wait> {
+) -> Result<Result<(), Error>, Flow> {
     let shared = worker.shared;
     let keyspace = &shared.keyspace;
     let mut locks = if call.key_word != 0 {
@@ -155,13 +192,24 @@ fn run_on_data(
     let mut attempt = session.resumed_attempt.take().unwrap_or_else(|| Attempt::new(ticket));
     let Ok(guard) = keyspace.shards().lock_or_park(&mut locks, &mut attempt) else {
         worker.counters().parked.add(1);
-        return Err(Wait::Shard(attempt));
+        session.wait = Wait::Shard(attempt);
+        return Err(Flow::Wait);
     };
     worker.effects.clear();
     let mut data = keyspace.view(guard, &worker.context, &mut worker.effects, session.db);
     let result = function(&mut data, args, reply);
     data.finish();
-    aftermath::under_locks(&mut data, session, words);
+    if let Some(block) = data.effects.block.take() {
+        let timeout_ms = block.timeout_ms;
+        let waiter = blocking::block(&mut data, session, worker.id, words, block);
+        aftermath::commit(shared, worker.id, &mut data);
+        drop(data);
+        return Err(worker.start_wait(session, waiter, timeout_ms));
+    }
+    aftermath::commit(shared, worker.id, &mut data);
+    if !data.effects.ready.is_empty() {
+        blocking::serve_ready(shared, worker.id, &mut data);
+    }
     drop(data);
     aftermath::after_unlock(worker);
     Ok(result)
@@ -187,6 +235,14 @@ pub fn shards_of(keyspace: &ochre_keyspace::Keyspace, row: &CommandRow, words: W
             ShardSet::of((cursor % keyspace.shard_count() as u64) as usize)
         }
     }
+}
+
+/// Whether the keys of a command can be found among its words.
+///
+/// # Errors
+/// When a count of keys does not fit.
+pub fn check_keys(row: &CommandRow, words: Words<'_>) -> Result<(), Error> {
+    row.spec.keys.iter().try_for_each(|spec| spec.locate(words).map(|_| ()))
 }
 
 fn insert_shards(
@@ -216,11 +272,14 @@ pub fn key_words(specs: &[KeySpec], words: Words<'_>) -> Result<Option<Vec<(usiz
 #[cold]
 fn refuse(
     worker: &mut Worker,
-    _session: &mut Session,
+    session: &mut Session,
     row: Option<&CommandRow>,
     error: &Error,
     reply: &mut Reply<'_>,
 ) -> Flow {
+    if let Some(transaction) = &mut session.transaction {
+        transaction.failed = true;
+    }
     if let Some(row) = row {
         worker.counters().commands[row.id].rejected.add(1);
     }

@@ -2,6 +2,7 @@
 
 mod admission;
 mod aftermath;
+mod blocking;
 mod calendar;
 mod clients;
 mod commands;
@@ -12,12 +13,14 @@ mod dispatch;
 mod listen;
 mod log;
 mod pause;
+mod publish;
 mod session;
 mod settings;
 mod settings_view;
 mod shared;
 mod signals;
 mod start;
+mod transaction;
 mod worker;
 
 /// The version of Redis whose clients' features work here, as Valkey reports it too.

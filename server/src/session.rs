@@ -1,6 +1,8 @@
 //! One connection: its buffers, what it has said about itself, and what it waits for.
 
 use crate::clients::{Client, traits};
+use crate::commands::pubsub::Subscriptions;
+use crate::transaction::{Transaction, Watch};
 use ochre_collections::lock::Attempt;
 use ochre_reactor::Token;
 use ochre_resp::request::Parser;
@@ -16,8 +18,8 @@ pub enum Wait {
     Shard(Attempt),
     /// CLIENT PAUSE.
     Pause,
-    /// DEBUG SLEEP and the like: until this time, Unix ms.
-    Until(u64),
+    /// A key with something to take.
+    Key(Arc<ochre_keyspace::Waiter>),
 }
 
 /// Which replies a client wants (CLIENT REPLY).
@@ -55,6 +57,11 @@ pub struct Session {
     pub input_ended: bool,
     /// Receiving is paused because the client does not read its replies.
     pub throttled: bool,
+    /// What it listens to, when it listens to anything.
+    pub subscriptions: Option<Box<Subscriptions>>,
+    /// Between MULTI and EXEC.
+    pub transaction: Option<Box<Transaction>>,
+    pub watch: Option<Box<Watch>>,
 }
 
 impl Session {
@@ -74,6 +81,9 @@ impl Session {
             closing: false,
             input_ended: false,
             throttled: false,
+            subscriptions: None,
+            transaction: None,
+            watch: None,
         }
     }
 

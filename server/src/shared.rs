@@ -9,10 +9,10 @@ use ochre_collections::lock::Ticket;
 use ochre_collections::mailbox::Mailbox;
 use ochre_commands::DataFn;
 use ochre_commands::table::{Row, Table};
-use ochre_keyspace::Keyspace;
+use ochre_keyspace::{Keyspace, Waiter};
 use ochre_reactor::Waker;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, RwLock};
 
 /// The function behind a command: on data, under locks, or on the session.
 #[derive(Clone, Copy)]
@@ -36,6 +36,12 @@ pub enum Message {
     SettingsChanged,
     /// Take over a connection that another thread accepted.
     Adopt(ochre_reactor::Socket),
+    /// A message to subscribers that this loop serves.
+    Deliver(Arc<crate::publish::Published>, ochre_pubsub::Delivery),
+    /// A blocked client got its reply.
+    Unblocked { waiter: Arc<Waiter>, reply: Vec<u8> },
+    /// A blocked client may be served, but needs locks that the caller did not get.
+    Retry(u64),
     /// Stop the loop.
     Stop,
 }
@@ -78,6 +84,7 @@ pub struct Shared {
     pub registry: Registry,
     pub pause: Pause,
     pub errors: ErrorCounts,
+    pub pubsub: RwLock<ochre_pubsub::Registry>,
     /// Unix time in ms at which the server started.
     pub started_ms: u64,
     /// 40 hexadecimal digits, new at every start.

@@ -55,6 +55,7 @@ fn serve(settings: Settings, commands: Table<Run>, arguments: &[OsString]) -> Re
         registry: Registry::default(),
         pause: Pause::default(),
         errors: ErrorCounts::default(),
+        pubsub: Default::default(),
         started_ms: ochre_clock::now_ms(),
         run_id: random_hex_40(),
         replication_id: Mutex::new(random_hex_40()),

@@ -1,12 +1,13 @@
 //! An event loop: one thread, its connections, and the turn in which their commands run.
 
+use crate::blocking::Leftover;
 use crate::clients::{Client, Texts, traits};
 use crate::dispatch::{Call, Flow};
 use crate::session::{Session, Wait};
 use crate::shared::{Message, Shared};
 use crate::{crash, cron, settings_view};
-use ochre_keyspace::{Context, Effects};
-use ochre_reactor::{Address, Event, Handler, Reactor, Socket, Token};
+use ochre_keyspace::{Context, Effects, Waiter};
+use ochre_reactor::{Address, Event, Handler, Reactor, Socket, Timers, Token};
 use ochre_resp::{Batch, Parsed, Protocol, Reply};
 use std::collections::HashMap;
 use std::os::fd::AsRawFd;
@@ -44,6 +45,11 @@ pub struct Worker {
     runnable: Vec<u64>,
     /// Clients that wait for the end of CLIENT PAUSE.
     paused: Vec<u64>,
+    /// When the waits of blocked clients end.
+    pub timers: Timers<Arc<Waiter>>,
+    pub leftovers: Vec<Leftover>,
+    /// Blocked clients whose locks were busy when they could have been served.
+    pub retries: Vec<u64>,
     pub cron: cron::Cron,
     /// End of the last command, ns of the monotonic clock: the next command's beginning.
     pub last_tick_ns: u64,
@@ -66,6 +72,9 @@ impl Worker {
             messages: Vec::new(),
             runnable: Vec::new(),
             paused: Vec::new(),
+            timers: Timers::new(),
+            leftovers: Vec::new(),
+            retries: Vec::new(),
             cron: cron::Cron::new(id),
             last_tick_ns: ochre_clock::monotonic_ns(),
             slow_ns: u64::MAX,
@@ -82,8 +91,11 @@ impl Worker {
         let desk = &self.shared.desks[self.id];
         let _ = desk.waker.set(reactor.waker());
         while !self.stopping {
-            let timeout =
-                if self.runnable.is_empty() { self.cron.timeout(self.context.now_ms) } else { Duration::ZERO };
+            let has_work = !self.runnable.is_empty() || !self.retries.is_empty() || !self.leftovers.is_empty();
+            let timeout = match has_work {
+                true => Duration::ZERO,
+                false => self.cron.timeout(self.context.now_ms, self.timers.next_deadline_ms()),
+            };
             reactor.turn(Some(timeout), &mut self)?;
             self.read_clock();
             self.drain_mailbox(&mut reactor);
@@ -123,12 +135,18 @@ impl Worker {
         self.sessions.iter().flatten().map(|session| &**session)
     }
 
+    /// Takes the session of a client out of its place.
+    pub fn take_client(&mut self, client: u64) -> Option<Box<Session>> {
+        let token = *self.tokens.get(&client)?;
+        self.take(token)
+    }
+
     fn take(&mut self, token: Token) -> Option<Box<Session>> {
         let place = self.sessions.get_mut(token.index())?;
         place.take_if(|session| session.token == token)
     }
 
-    fn put_back(&mut self, session: Box<Session>) {
+    pub fn put_back(&mut self, session: Box<Session>) {
         let index = session.token.index();
         self.sessions[index] = Some(session);
     }
@@ -194,6 +212,7 @@ impl Worker {
             subscriptions: 0.into(),
             pattern_subscriptions: 0.into(),
             shard_subscriptions: 0.into(),
+            blocked: Default::default(),
             texts: Texts { user: "default".into(), ..Texts::default() }.into(),
         });
         let authenticated = !settings_view::password_required(&self.shared.settings);
@@ -212,6 +231,13 @@ impl Worker {
         if let Wait::Shard(attempt) = &mut session.wait {
             self.shared.keyspace.shards().give_up(attempt);
         }
+        if let Wait::Key(waiter) = &session.wait {
+            // Whoever serves it now would serve nobody.
+            waiter.claim();
+            self.leftovers.push(Leftover::Waiter(Arc::clone(waiter)));
+        }
+        crate::transaction::end_watch(&mut session, &mut self.leftovers);
+        crate::commands::pubsub::end_all(&mut session, self.shared);
         self.tokens.remove(&session.id());
         self.shared.registry.remove(session.id());
         self.shared.desks[self.id].connections.fetch_sub(1, Ordering::Relaxed);
@@ -261,7 +287,7 @@ impl Worker {
     }
 
     /// Runs what has been received of a client before.
-    fn process_input(&mut self, reactor: &mut Reactor, session: &mut Session) {
+    pub fn process_input(&mut self, reactor: &mut Reactor, session: &mut Session) {
         if session.is_waiting() || session.closing {
             return;
         }
@@ -281,7 +307,7 @@ impl Worker {
     }
 
     /// After a client's commands ran: sends its replies, enforces its limits, and keeps or ends it.
-    fn settle(&mut self, reactor: &mut Reactor, mut session: Box<Session>) {
+    pub fn settle(&mut self, reactor: &mut Reactor, mut session: Box<Session>) {
         let queued = session.input.len();
         session.client.query_buffer.store(queued, Ordering::Relaxed);
         session.client.query_buffer_peak.fetch_max(queued, Ordering::Relaxed);
@@ -317,6 +343,17 @@ impl Worker {
         }
     }
 
+    /// Writes to a client's output from outside its commands, and sends it.
+    pub fn with_output(&mut self, reactor: &mut Reactor, client: u64, write: impl FnOnce(&mut Vec<u8>, Protocol)) {
+        let Some(mut session) = self.take_client(client) else { return };
+        if session.output.capacity() == 0 {
+            session.output = self.pool.pop().unwrap_or_default();
+        }
+        let protocol = protocol_of(&session);
+        write(&mut session.output, protocol);
+        self.settle(reactor, session);
+    }
+
     fn recycle(&mut self, mut buffer: Vec<u8>) {
         if buffer.capacity() > 0 && buffer.capacity() <= POOL_BUFFER_BYTES_MAX && self.pool.len() < POOL_BUFFERS_MAX {
             buffer.clear();
@@ -350,6 +387,10 @@ impl Worker {
                     }
                     Flow::Wait => {
                         consumed += call.start;
+                        stopped = true;
+                    }
+                    Flow::Blocked => {
+                        consumed += call.start + call.command.consumed;
                         stopped = true;
                     }
                 }
@@ -492,13 +533,16 @@ impl Worker {
                 Message::PauseChanged => self.resume_paused(),
                 Message::SettingsChanged => self.apply_settings(),
                 Message::Adopt(socket) => self.adopt(reactor, socket),
+                Message::Deliver(message, delivery) => self.deliver(reactor, &message, &delivery),
+                Message::Unblocked { waiter, reply } => self.unblocked(reactor, &waiter, &reply),
+                Message::Retry(client) => self.retries.push(client),
                 Message::Stop => self.stopping = true,
             }
         }
         self.messages = messages;
     }
 
-    fn session_of(&mut self, client: u64) -> Option<&mut Session> {
+    pub fn session_of(&mut self, client: u64) -> Option<&mut Session> {
         let token = *self.tokens.get(&client)?;
         self.sessions.get_mut(token.index())?.as_deref_mut().filter(|session| session.token == token)
     }
@@ -519,6 +563,9 @@ impl Worker {
     }
 
     fn run_runnable(&mut self, reactor: &mut Reactor) {
+        for client in std::mem::take(&mut self.retries) {
+            self.retry(client);
+        }
         for client in std::mem::take(&mut self.runnable) {
             let Some(&token) = self.tokens.get(&client) else { continue };
             let Some(mut session) = self.take(token) else { continue };

@@ -58,7 +58,7 @@ bits! {
         LOADING = 7, "loading";
         STALE = 8, "stale";
         SKIP_MONITOR = 9, "skip_monitor";
-        SKIP_SLOWLOG = 10, "skip_slowlog";
+        SKIP_COMMANDLOG = 10, "skip_commandlog";
         ASKING = 11, "asking";
         FAST = 12, "fast";
         NO_AUTH = 13, "no_auth";

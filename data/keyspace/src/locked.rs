@@ -550,11 +550,6 @@ impl<'a> Locked<'a> {
         self.guard.try_extend(more).is_ok()
     }
 
-    /// Ends the view and gives its locks back, for the next command under the same locks.
-    pub fn into_guard(self) -> Guard<'a, Shard> {
-        self.guard
-    }
-
     // ---- places ----
 
     #[inline]

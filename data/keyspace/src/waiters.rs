@@ -41,6 +41,11 @@ impl Waiter {
         !self.claimed.swap(true, Ordering::AcqRel)
     }
 
+    /// Gives the right back: the client could not be served after all.
+    pub fn release(&self) {
+        self.claimed.store(false, Ordering::Release);
+    }
+
     /// Whether somebody has claimed it.
     pub fn is_claimed(&self) -> bool {
         self.claimed.load(Ordering::Acquire)

@@ -1,7 +1,9 @@
 //! Commands on sessions and on the server itself; those on data live below, in `ochre-commands`.
 
 pub mod connection;
+pub mod pubsub;
 pub mod server;
+pub mod transactions;
 
 use crate::dispatch::Flow;
 use crate::session::Session;
@@ -28,4 +30,4 @@ pub type SessionFn = fn(&mut SessionCall<'_>, &mut Args<'_>, &mut Reply<'_>) -> 
 pub type Command = ochre_commands::spec::Command<SessionFn>;
 
 /// The lists of all families.
-pub const FAMILIES: &[&[Command]] = &[connection::COMMANDS, server::COMMANDS];
+pub const FAMILIES: &[&[Command]] = &[connection::COMMANDS, server::COMMANDS, pubsub::COMMANDS, transactions::COMMANDS];

@@ -13,9 +13,16 @@ pub const PING: Command = Command::new(Group::Connection, "PING", "[message]", p
     .tips(&["request_policy:all_shards", "response_policy:all_succeeded"])
     .flags(FAST);
 
-fn ping(_: &mut SessionCall<'_>, args: &mut Args<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {
+fn ping(call: &mut SessionCall<'_>, args: &mut Args<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {
     if args.remaining() > 1 {
         return Err(Error::wrong_arity("ping"));
+    }
+    if call.session.subscriptions.is_some() && call.session.protocol == 2 {
+        // A subscriber takes nothing but arrays.
+        reply.array(2);
+        reply.bulk(b"pong");
+        reply.bulk(args.word());
+        return Ok(());
     }
     match args.next() {
         Some(message) => reply.bulk(message),
@@ -69,6 +76,8 @@ pub const RESET: Command = Command::new(Group::Connection, "RESET", "", reset)
 
 fn reset(call: &mut SessionCall<'_>, _: &mut Args<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {
     let authenticated = !crate::settings_view::password_required(&call.worker.shared.settings);
+    crate::transaction::end(call.session, &mut call.worker.leftovers);
+    crate::commands::pubsub::end_all(call.session, call.worker.shared);
     call.session.reset(authenticated);
     call.worker.context.no_touch = false;
     reply.set_protocol(ochre_resp::Protocol::Resp2);

@@ -6,8 +6,9 @@ use crate::session::ReplyMode;
 use crate::shared::Message;
 use ochre_commands::spec::*;
 use ochre_commands::{Args, Error};
-use ochre_resp::Reply;
+use ochre_resp::{Protocol, Reply};
 use ochre_text::number;
+use std::sync::PoisonError;
 
 pub(super) const CLIENT_PAUSE: Command =
     Command::new(Group::Connection, "PAUSE", "timeout [WRITE | ALL]", client_pause)
@@ -125,4 +126,40 @@ fn client_import_source(_: &mut SessionCall<'_>, args: &mut Args<'_>, _: &mut Re
     on_or_off(args)?;
     // There is no import mode here; this is what a peer replies while its own is off.
     Err(Error::fixed("ERR Server is not in import mode"))
+}
+
+pub(super) const CLIENT_UNBLOCK: Command =
+    Command::new(Group::Connection, "UNBLOCK", "client-id [TIMEOUT | ERROR]", client_unblock)
+        .summary("Ends the wait of a blocked client, as if its time was over or with an error.")
+        .cost("O(log N) where N is the number of client connections")
+        .since("5.0.0")
+        .flags(ADMIN | NOSCRIPT | LOADING | STALE);
+
+fn client_unblock(call: &mut SessionCall<'_>, args: &mut Args<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {
+    const BAD_REASON: Error = Error::fixed("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR");
+    let id = args.word();
+    let with_error = if args.option("ERROR") {
+        true
+    } else if args.remaining() == 0 || args.option("TIMEOUT") {
+        false
+    } else {
+        return Err(BAD_REASON);
+    };
+    let id = number::parse_i64(id).ok_or(Error::NOT_AN_INTEGER)?;
+    let client = u64::try_from(id).ok().and_then(|id| call.worker.shared.registry.get(id));
+    let waiter = client.and_then(|client| client.blocked.lock().unwrap_or_else(PoisonError::into_inner).clone());
+    let unblocked = waiter.filter(|waiter| waiter.claim()).map(|waiter| {
+        let protocol = if waiter.protocol == 3 { Protocol::Resp3 } else { Protocol::Resp2 };
+        let answer = if with_error {
+            let mut bytes = Vec::new();
+            Reply::new(&mut bytes, protocol).error("UNBLOCKED client unblocked via CLIENT UNBLOCK");
+            bytes
+        } else {
+            crate::blocking::time_out_reply(&waiter, protocol)
+        };
+        let desk = &call.worker.shared.desks[waiter.thread as usize];
+        desk.post(Message::Unblocked { waiter, reply: answer });
+    });
+    reply.integer(i64::from(unblocked.is_some()));
+    Ok(())
 }

@@ -40,6 +40,8 @@ const LINES: &[&str] = &[
     "    Notes LIB-NAME or LIB-VER of the client's library.",
     "SETNAME <name>",
     "    Names this connection.",
+    "UNBLOCK <client-id> [TIMEOUT|ERROR]",
+    "    Ends the wait of a blocked client.",
     "UNPAUSE",
     "    Ends a pause.",
     "HELP",

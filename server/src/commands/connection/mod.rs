@@ -33,6 +33,7 @@ const CLIENT_SUBCOMMANDS: &[Command] = &[
     list::CLIENT_KILL,
     control::CLIENT_PAUSE,
     control::CLIENT_UNPAUSE,
+    control::CLIENT_UNBLOCK,
     control::CLIENT_REPLY,
     control::CLIENT_NO_EVICT,
     control::CLIENT_NO_TOUCH,

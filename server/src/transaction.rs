@@ -1,0 +1,253 @@
+//! MULTI: commands are queued, and EXEC runs them under the union of their locks.
+
+use crate::aftermath;
+use crate::blocking::{Leftover, serve_ready};
+use crate::clients::traits;
+use crate::commands::SessionCall;
+use crate::dispatch::{Flow, shards_of};
+use crate::session::{Session, Wait};
+use crate::shared::{CommandRow, Run};
+use ochre_collections::ShardSet;
+use ochre_collections::lock::{Attempt, Ticket};
+use ochre_commands::spec::{Locks, NO_MULTI};
+use ochre_commands::{Args, Error, Key};
+use ochre_keyspace::WatchFlag;
+use ochre_resp::{Args as Words, Batch, Reply};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// The commands between MULTI and EXEC.
+#[derive(Default)]
+pub struct Transaction {
+    queued: Vec<Vec<Box<[u8]>>>,
+    /// A command could not be queued, so EXEC must refuse.
+    pub failed: bool,
+}
+
+/// The keys that a client watches.
+pub struct Watch {
+    pub flag: Arc<WatchFlag>,
+    pub keys: Vec<(usize, Box<[u8]>)>,
+}
+
+/// Whether a command runs at once even between MULTI and EXEC.
+fn runs_at_once(row: &CommandRow) -> bool {
+    matches!(row.full_name.as_str(), "exec" | "discard" | "multi" | "watch" | "quit" | "reset")
+}
+
+/// Queues a command of a client that is in a transaction; says no when the command is to run at once.
+///
+/// # Errors
+/// When the command is not allowed in a transaction, which then fails.
+#[cold]
+pub fn queue(session: &mut Session, row: &CommandRow, words: Words<'_>) -> Result<bool, Error> {
+    if runs_at_once(row) {
+        return Ok(false);
+    }
+    let transaction = session.transaction.as_mut().expect("the caller looked");
+    if row.flags.has(NO_MULTI) {
+        transaction.failed = true;
+        return Err(Error::fixed("ERR Command not allowed inside a transaction"));
+    }
+    transaction.queued.push(words.iter().map(Box::from).collect());
+    session.client.queued.store(transaction.queued.len() as i64, Ordering::Relaxed);
+    Ok(true)
+}
+
+/// Begins a transaction.
+pub fn begin(session: &mut Session) {
+    session.transaction = Some(Box::default());
+    session.client.queued.store(0, Ordering::Relaxed);
+    session.client.set(traits::MULTI, true);
+}
+
+/// Ends a transaction and all watches; answers the transaction, if there was one.
+pub fn end(session: &mut Session, leftovers: &mut Vec<Leftover>) -> Option<Box<Transaction>> {
+    end_watch(session, leftovers);
+    session.client.queued.store(-1, Ordering::Relaxed);
+    session.client.set(traits::MULTI, false);
+    session.transaction.take()
+}
+
+/// Ends all watches of a client.
+pub fn end_watch(session: &mut Session, leftovers: &mut Vec<Leftover>) {
+    if let Some(watch) = session.watch.take() {
+        session.client.watched.store(0, Ordering::Relaxed);
+        leftovers.push(Leftover::Watch { flag: watch.flag, keys: watch.keys });
+    }
+}
+
+/// Locks shards for a session command, or parks the client: then the command is run again.
+fn lock_or_park<'a>(
+    call: &mut SessionCall<'_>,
+    locks: &'a mut ShardSet,
+) -> Option<ochre_collections::Guard<'a, ochre_keyspace::Shard>> {
+    let ticket = Ticket { thread: call.worker.id as u32, client: call.session.id() };
+    let mut attempt = call.session.resumed_attempt.take().unwrap_or_else(|| Attempt::new(ticket));
+    match call.worker.shared.keyspace.shards().lock_or_park(locks, &mut attempt) {
+        Ok(guard) => Some(guard),
+        Err(_) => {
+            call.worker.counters().parked.add(1);
+            call.session.wait = Wait::Shard(attempt);
+            call.flow = Flow::Wait;
+            None
+        }
+    }
+}
+
+/// Watches keys for EXEC.
+pub fn watch(call: &mut SessionCall<'_>, keys: Words<'_>, reply: &mut Reply<'_>) {
+    let keyspace = &call.worker.shared.keyspace;
+    let mut locks: ShardSet = keys.iter().map(|key| keyspace.shard_of(&Key::new(key))).collect();
+    let Some(guard) = lock_or_park(call, &mut locks) else { return };
+    let db = call.session.db;
+    let mut data = keyspace.view(guard, &call.worker.context, &mut call.worker.effects, db);
+    let watch = call
+        .session
+        .watch
+        .get_or_insert_with(|| Box::new(Watch { flag: Arc::new(WatchFlag::default()), keys: Vec::new() }));
+    for word in keys.iter() {
+        let known = |(of, key): &(usize, Box<[u8]>)| *of == db && **key == *word;
+        if watch.keys.iter().any(known) {
+            continue;
+        }
+        let key = Key::new(word);
+        // What has expired already is gone for this client, too: only later changes count.
+        data.expire_if_due(&key);
+        data.watch(&key, &watch.flag);
+        watch.keys.push((db, word.into()));
+    }
+    call.session.client.watched.store(watch.keys.len(), Ordering::Relaxed);
+    drop(data);
+    aftermath::after_unlock(call.worker);
+    reply.ok();
+}
+
+/// Runs the queued commands.
+///
+/// # Errors
+/// When there is no transaction, or queueing a command failed.
+pub fn exec(call: &mut SessionCall<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {
+    let shared = call.worker.shared;
+    let keyspace = &shared.keyspace;
+    let Some(transaction) = &call.session.transaction else {
+        return Err(Error::fixed("ERR EXEC without MULTI"));
+    };
+    if transaction.failed {
+        end(call.session, &mut call.worker.leftovers);
+        return Err(Error::fixed("EXECABORT Transaction discarded because of previous errors."));
+    }
+    let mut batch = Batch::default();
+    let commands: Vec<_> =
+        transaction.queued.iter().map(|words| batch.push(words.iter().map(|word| &**word))).collect();
+    let rows: Vec<&CommandRow> = commands
+        .iter()
+        .map(|command| {
+            let words = batch.args(command, &[]);
+            let row = crate::admission::resolve(shared.commands.find(words.at(0)), words);
+            row.expect("a command is queued once it was resolved")
+        })
+        .collect();
+    let mut locks = ShardSet::new();
+    for (row, command) in rows.iter().zip(&commands) {
+        if matches!(row.run, Some(Run::Data(_))) {
+            // Keys that cannot be found make the command fail when it runs.
+            if let Ok(shards) = shards_of(keyspace, row, batch.args(command, &[])) {
+                locks.extend_from(&shards);
+            }
+        }
+    }
+    for (_, key) in call.session.watch.iter().flat_map(|watch| &watch.keys) {
+        locks.insert(keyspace.shard_of(&Key::new(key)));
+    }
+    let mut again = locks.clone();
+    let Some(guard) = lock_or_park(call, &mut locks) else { return Ok(()) };
+
+    // The view borrows its own copies, because the commands on sessions in between need the worker.
+    let context = call.worker.context.clone();
+    let mut effects = std::mem::take(&mut call.worker.effects);
+    // A panic from here on finds a worker that has changed data.
+    call.worker.effects.touched = true;
+    effects.clear();
+    let thread = call.worker.id;
+    let mut data = keyspace.view(guard, &context, &mut effects, call.session.db);
+    for (db, key) in call.session.watch.iter().flat_map(|watch| &watch.keys) {
+        data.select(*db);
+        data.expire_if_due(&Key::new(key));
+    }
+    data.select(call.session.db);
+    aftermath::commit(shared, thread, &mut data);
+    if call.session.watch.as_ref().is_some_and(|watch| watch.flag.is_raised()) {
+        drop(data);
+        call.worker.effects = effects;
+        end(call.session, &mut call.worker.leftovers);
+        reply.null_array();
+        return Ok(());
+    }
+    let mut ready = Vec::new();
+    end(call.session, &mut call.worker.leftovers);
+    reply.array(rows.len());
+    for (row, command) in rows.iter().zip(&commands) {
+        let words = batch.args(command, &[]);
+        let mark = reply.mark();
+        let mut args = Args::new(words);
+        args.seek(1 + usize::from(row.full_name.contains('|')));
+        let result = match row.run {
+            Some(Run::Data(function)) => {
+                data.effects.clear();
+                data.select(call.session.db);
+                let mut result = crate::dispatch::check_keys(row, words);
+                if result.is_ok() {
+                    result = function(&mut data, &mut args, reply);
+                }
+                data.finish();
+                if let Some(block) = data.effects.block.take() {
+                    if block.times_out_with_array { reply.null_array() } else { reply.null() }
+                }
+                ready.append(&mut data.effects.ready);
+                aftermath::commit(shared, thread, &mut data);
+                result
+            }
+            Some(Run::Session(function)) => {
+                let mut nested = SessionCall {
+                    worker: call.worker,
+                    reactor: call.reactor,
+                    session: call.session,
+                    row,
+                    flow: Flow::Done,
+                };
+                // One that looks at all shards locks them by itself.
+                let result = if row.locks == Locks::All {
+                    drop(data);
+                    let result = function(&mut nested, &mut args, reply);
+                    let guard = keyspace.shards().lock_set_blocking(&mut again);
+                    data = keyspace.view(guard, &context, &mut effects, nested.session.db);
+                    result
+                } else {
+                    function(&mut nested, &mut args, reply)
+                };
+                if nested.flow == Flow::Close {
+                    call.flow = Flow::Close;
+                }
+                result
+            }
+            None => unreachable!("containers are resolved to their subcommands"),
+        };
+        let failed = result.is_err();
+        if let Err(error) = result {
+            reply.truncate(mark);
+            reply.error(error.as_str());
+            call.worker.count_error(error.code());
+        }
+        aftermath::account(call.worker, call.session, row, words, failed);
+    }
+    if !ready.is_empty() {
+        data.effects.clear();
+        data.effects.ready = ready;
+        serve_ready(shared, thread, &mut data);
+    }
+    drop(data);
+    call.worker.effects = effects;
+    aftermath::after_unlock(call.worker);
+    Ok(())
+}
