@@ -80,7 +80,7 @@ fn serve(shared: &Shared, thread: usize, data: &mut Locked<'_>, waiter: &Arc<Wai
         return false;
     }
     // A command that writes elsewhere, too (BLMOVE), needs that shard before it changes anything.
-    let Ok(wanted) = shards_of(data.keyspace(), row, words) else { return false };
+    let wanted = shards_of(data.keyspace(), row, words);
     let missing = wanted.without(data.held());
     if !missing.is_empty() && !data.try_extend(&missing) {
         // Its own thread tries with all locks; it keeps its place.
@@ -187,7 +187,7 @@ impl Worker {
         let command = batch.push(waiter.words.iter().map(|word| &**word));
         let words = batch.args(&command, &[]);
         let row = shared.commands.find(words.at(0)).expect("a client blocks on a command that exists");
-        let mut locks = shards_of(&shared.keyspace, row, words).unwrap_or_else(|_| shared.keyspace.all_shards());
+        let mut locks = shards_of(&shared.keyspace, row, words);
         match shared.keyspace.shards().try_lock_set(&mut locks) {
             Ok(guard) => {
                 self.effects.clear();

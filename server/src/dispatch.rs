@@ -237,14 +237,6 @@ pub fn shards_of(keyspace: &ochre_keyspace::Keyspace, row: &CommandRow, words: W
     }
 }
 
-/// Whether the keys of a command can be found among its words.
-///
-/// # Errors
-/// When a count of keys does not fit.
-pub fn check_keys(row: &CommandRow, words: Words<'_>) -> Result<(), Error> {
-    row.spec.keys.iter().try_for_each(|spec| spec.locate(words).map(|_| ()))
-}
-
 fn insert_shards(
     keyspace: &ochre_keyspace::Keyspace,
     (first, count, step): (usize, usize, usize),

@@ -151,10 +151,7 @@ pub fn exec(call: &mut SessionCall<'_>, reply: &mut Reply<'_>) -> Result<(), Err
     let mut locks = ShardSet::new();
     for (row, command) in rows.iter().zip(&commands) {
         if matches!(row.run, Some(Run::Data(_))) {
-            // Keys that cannot be found make the command fail when it runs.
-            if let Ok(shards) = shards_of(keyspace, row, batch.args(command, &[])) {
-                locks.extend_from(&shards);
-            }
+            locks.extend_from(&shards_of(keyspace, row, batch.args(command, &[])));
         }
     }
     for (_, key) in call.session.watch.iter().flat_map(|watch| &watch.keys) {
@@ -196,10 +193,7 @@ pub fn exec(call: &mut SessionCall<'_>, reply: &mut Reply<'_>) -> Result<(), Err
             Some(Run::Data(function)) => {
                 data.effects.clear();
                 data.select(call.session.db);
-                let mut result = crate::dispatch::check_keys(row, words);
-                if result.is_ok() {
-                    result = function(&mut data, &mut args, reply);
-                }
+                let result = function(&mut data, &mut args, reply);
                 data.finish();
                 if let Some(block) = data.effects.block.take() {
                     if block.times_out_with_array { reply.null_array() } else { reply.null() }
