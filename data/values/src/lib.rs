@@ -1,6 +1,7 @@
 //! The values that keys hold: one module a type, each choosing the encodings that Redis names.
 
 pub mod hash;
+pub mod hyperloglog;
 pub mod kind;
 pub mod limits;
 pub mod list;
