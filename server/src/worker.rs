@@ -8,7 +8,7 @@ use crate::shared::{Message, Shared};
 use crate::{crash, cron, settings_view};
 use ochre_keyspace::{Context, Effects, Waiter};
 use ochre_reactor::{Address, Event, Handler, Reactor, Socket, Timers, Token};
-use ochre_resp::{Batch, Parsed, Protocol, Reply};
+use ochre_resp::{Batch, Parsed, Parser, Protocol, Reply};
 use std::collections::HashMap;
 use std::os::fd::AsRawFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -40,6 +40,9 @@ pub struct Worker {
     /// Arguments of the commands of the batch that runs.
     batch: Batch,
     calls: Vec<Call>,
+    /// Keys of requests that come later in this turn: database and hash.
+    ahead: Vec<(usize, u64)>,
+    ahead_batch: Batch,
     messages: Vec<Message>,
     /// Clients whose commands may run now, though nothing new has come from them.
     runnable: Vec<u64>,
@@ -69,6 +72,8 @@ impl Worker {
             pool: Vec::new(),
             batch: Batch::default(),
             calls: Vec::new(),
+            ahead: Vec::new(),
+            ahead_batch: Batch::default(),
             messages: Vec::new(),
             runnable: Vec::new(),
             paused: Vec::new(),
@@ -457,8 +462,8 @@ impl Worker {
         if calls.len() < 2 {
             return;
         }
-        let hashes = || calls.iter().filter(|call| call.key_word != 0).map(|call| call.key_hash);
-        self.shared.keyspace.prefetch(session.db, hashes);
+        let places = || calls.iter().filter(|call| call.key_word != 0).map(|call| (session.db, call.key_hash));
+        self.shared.keyspace.prefetch(places);
     }
 
     /// Runs one command; a panic in it ends at this door.
@@ -601,7 +606,34 @@ pub fn protocol_of(session: &Session) -> Protocol {
     if session.protocol == 3 { Protocol::Resp3 } else { Protocol::Resp2 }
 }
 
+/// Requests longer than this are not looked at ahead of their turn: a pipeline fetches for itself.
+const AHEAD_BYTES_MAX: usize = 256;
+
 impl Handler for Worker {
+    /// Notes the key of a request that is about to come, so that the memory accesses of all clients' requests overlap.
+    fn upcoming(&mut self, token: Token, bytes: &[u8]) {
+        let Some(Some(session)) = self.sessions.get(token.index()) else { return };
+        if bytes.len() > AHEAD_BYTES_MAX || !session.input.is_empty() || !session.authenticated {
+            return;
+        }
+        self.ahead_batch.clear();
+        let limits = ochre_resp::Limits::default();
+        if let Ok(Parsed::Command(command)) = Parser::new().next(bytes, &mut self.ahead_batch, &limits) {
+            let call = Call::new(&self.shared.commands, command, 0, self.ahead_batch.args(&command, bytes));
+            if call.key_word != 0 {
+                self.ahead.push((session.db, call.key_hash));
+            }
+        }
+    }
+
+    fn upcoming_end(&mut self) {
+        let ahead = &self.ahead;
+        if ahead.len() > 1 {
+            self.shared.keyspace.prefetch(|| ahead.iter().copied());
+        }
+        self.ahead.clear();
+    }
+
     fn event(&mut self, reactor: &mut Reactor, event: Event<'_>) {
         match event {
             Event::Received { token, bytes } => self.received(reactor, token, bytes),

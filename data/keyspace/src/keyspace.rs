@@ -130,21 +130,21 @@ impl Keyspace {
         Locked::new(self, guard, context, effects, db)
     }
 
-    /// Brings the places of keys with these hashes into the cache: first all buckets, then all entries, so that the waits
+    /// Brings the places of keys, given by database and hash, into the cache: first all buckets, then all entries, so that the waits
     /// overlap. With several shards each look costs a lock, and a busy shard is left out.
     #[inline]
-    pub fn prefetch<I: Iterator<Item = u64>>(&self, db: usize, hashes: impl Fn() -> I) {
+    pub fn prefetch<I: Iterator<Item = (usize, u64)>>(&self, places: impl Fn() -> I) {
         if self.mask == 0 {
             let mut locks = ShardSet::of(0);
             if let Ok(guard) = self.shards.try_lock_at_once(&mut locks) {
-                let table = &guard.get(0).databases[db].table;
-                hashes().for_each(|hash| table.prefetch(hash));
-                hashes().for_each(|hash| table.prefetch_item(hash));
+                let databases = &guard.get(0).databases;
+                places().for_each(|(db, hash)| databases[db].table.prefetch(hash));
+                places().for_each(|(db, hash)| databases[db].table.prefetch_item(hash));
             }
             return;
         }
-        hashes().for_each(|hash| self.if_free(db, hash, |table| table.prefetch(hash)));
-        hashes().for_each(|hash| self.if_free(db, hash, |table| table.prefetch_item(hash)));
+        places().for_each(|(db, hash)| self.if_free(db, hash, |table| table.prefetch(hash)));
+        places().for_each(|(db, hash)| self.if_free(db, hash, |table| table.prefetch_item(hash)));
     }
 
     #[inline]

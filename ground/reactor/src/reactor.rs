@@ -76,6 +76,15 @@ pub enum Event<'a> {
 /// Hears of everything that happens in a turn; may call everything but `turn` on the reactor.
 pub trait Handler {
     fn event(&mut self, reactor: &mut Reactor, event: Event<'_>);
+
+    /// These bytes come as a `Received` in this turn, after others: a chance to fetch from memory what they will need. Not
+    /// every `Received` is announced.
+    fn upcoming(&mut self, token: Token, bytes: &[u8]) {
+        let _ = (token, bytes);
+    }
+
+    /// All that is announced in this turn has been.
+    fn upcoming_end(&mut self) {}
 }
 
 impl<F: FnMut(&mut Reactor, Event<'_>)> Handler for F {

@@ -16,6 +16,7 @@ mod queue;
 
 pub(crate) use queue::Ring;
 
+use crate::buffers::Buffers;
 use crate::{
     reactor::{Driver, Event, Handler, Reactor},
     slots::{Kind, Token},
@@ -125,6 +126,7 @@ impl Reactor {
         let ring = self.ring();
         let buffers = Rc::clone(&ring.buffers);
         let mut completions = mem::take(&mut ring.completions);
+        self.announce(&completions, &buffers, handler);
         for completion in completions.drain(..) {
             let Completion { user_data, result, flags } = completion;
             let (op, index) = Op::from_user_data(user_data);
@@ -163,6 +165,25 @@ impl Reactor {
         if ring.completions.is_empty() {
             ring.completions = completions; // keeps its memory
         }
+    }
+
+    /// Tells the handler what is going to be received, when it is more than one thing.
+    fn announce(&mut self, completions: &[Completion], buffers: &Rc<Buffers>, handler: &mut impl Handler) {
+        if completions.len() < 2 {
+            return;
+        }
+        for completion in completions {
+            let (op, index) = Op::from_user_data(completion.user_data);
+            let Some(number) = cqueue::buffer_select(completion.flags) else { continue };
+            let length = usize::try_from(completion.result).unwrap_or(0);
+            if matches!(op, Op::Receive) {
+                // SAFETY: this completion has just been taken from the queue. Not dropped: the buffer goes back to the kernel
+                // once the bytes have been received in earnest.
+                let bytes = mem::ManuallyDrop::new(unsafe { buffers.received(number, length) });
+                handler.upcoming(self.slots.token(index), &bytes);
+            }
+        }
+        handler.upcoming_end();
     }
 
     fn received(&mut self, index: u32, result: i32, bytes: &[u8], is_last: bool, handler: &mut impl Handler) {
