@@ -19,6 +19,12 @@ impl Error {
     pub const NUMKEYS: Error = Error::fixed("ERR numkeys should be greater than 0");
     pub const TOO_MANY_KEYS: Error = Error::fixed("ERR Number of keys can't be greater than number of args");
     pub const NEGATIVE_LIMIT: Error = Error::fixed("ERR LIMIT can't be negative");
+    pub const NEGATIVE_COUNT: Error = Error::fixed("ERR COUNT can't be negative");
+    pub const NEGATIVE_MAXLEN: Error = Error::fixed("ERR MAXLEN can't be negative");
+    pub const RANK_ZERO: Error = Error::fixed(
+        "ERR RANK can't be zero: use 1 to start from the first match, 2 from the second ... \
+         or use negative to start from the end of the list",
+    );
     pub const COUNT_NOT_POSITIVE: Error = Error::fixed("ERR count should be greater than 0");
     pub const INT_RANGE: Error =
         Error::fixed("ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807");

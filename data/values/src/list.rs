@@ -1,18 +1,38 @@
-//! A list of strings, pushed and popped at both ends.
+//! A list of strings, pushed and popped at both ends: one packed list, or a row of them.
+//!
+//! A list is packed as long as it fits into one chunk (`list-max-listpack-size`), and is packed again when it has shrunk to half of
+//! that, so that one that grows and shrinks by a few elements does not change every time.
+
+mod change;
+#[cfg(test)]
+mod tests;
+mod view;
+
+pub use change::End;
+pub use view::{Iter, IterRev, ListRef, Needle};
 
 use crate::{Collection, Encoding, Kind, Object, Packing};
+use ochre_collections::ChunkedList;
 use ochre_collections::listpack::{Listpack, ListpackRef};
 
-/// A list of strings, pushed and popped at both ends.
+/// A list of strings.
 #[derive(Clone)]
 pub enum List {
+    /// `listpack`.
     Packed(Listpack),
+    /// `quicklist`.
+    Chunked(Box<ChunkedList>),
 }
 
-/// A borrowed List, to read.
-#[derive(Clone, Copy)]
-pub enum ListRef<'a> {
-    Packed(ListpackRef<'a>),
+impl List {
+    /// The list for reading.
+    #[inline]
+    pub fn view(&self) -> ListRef<'_> {
+        match self {
+            List::Packed(pack) => ListRef::Packed(pack.view()),
+            List::Chunked(chunked) => ListRef::Chunked(chunked),
+        }
+    }
 }
 
 impl Collection for List {
@@ -24,13 +44,14 @@ impl Collection for List {
     }
 
     fn is_empty(&self) -> bool {
-        self.len() == 0
+        match self {
+            List::Packed(pack) => pack.is_empty(),
+            List::Chunked(chunked) => chunked.is_empty(),
+        }
     }
 
     fn as_ref(&self) -> ListRef<'_> {
-        match self {
-            List::Packed(pack) => ListRef::Packed(pack.view()),
-        }
+        self.view()
     }
 
     fn into_object(self) -> Object {
@@ -69,24 +90,22 @@ impl Collection for List {
     fn pack(&self) -> Option<(Packing, &[u8])> {
         match self {
             List::Packed(pack) => Some((Packing::List, pack.as_bytes())),
+            List::Chunked(_) => None,
         }
     }
 
     fn len(&self) -> usize {
-        match self {
-            List::Packed(pack) => pack.len(),
-        }
+        self.view().len()
     }
 
     fn encoding(&self) -> Encoding {
-        match self {
-            List::Packed(_) => Encoding::Listpack,
-        }
+        self.view().encoding()
     }
 
     fn memory_bytes(&self) -> usize {
         match self {
             List::Packed(pack) => pack.memory_bytes(),
+            List::Chunked(chunked) => size_of::<ChunkedList>() + chunked.memory_bytes(),
         }
     }
 }

@@ -51,6 +51,13 @@ impl ChunkedList {
         chunked
     }
 
+    /// From now on elements of `bytes` bytes and more stand alone, also small ones: for tests of such chunks. 0 goes back to those
+    /// that are too large for a chunk.
+    #[inline]
+    pub fn set_plain_from(&mut self, bytes: usize) {
+        self.limits = self.limits.with_plain_from(bytes);
+    }
+
     /// Appends a whole chunk, as a file holds it, whatever its size. An empty one is left out.
     pub fn push_node(&mut self, node: Node) {
         let elements = node.view().len();
@@ -63,6 +70,15 @@ impl ChunkedList {
     /// The chunks, for a file.
     pub fn nodes(&self) -> impl ExactSizeIterator<Item = NodeRef<'_>> + DoubleEndedIterator {
         self.chunks.iter().map(|chunk| chunk.node.view())
+    }
+
+    /// The one packed list that all elements are in, if they are.
+    #[inline]
+    pub fn as_packed(&self) -> Option<&Listpack> {
+        match self.chunks.front() {
+            Some(Chunk { node: Node::Packed(list), .. }) if self.chunks.len() == 1 => Some(list),
+            _ => None,
+        }
     }
 
     /// The elements as one packed list, if they are all in one chunk of at most `bytes_max` bytes.

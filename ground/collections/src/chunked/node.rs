@@ -81,6 +81,8 @@ pub(super) struct Limits {
     /// Bytes of a packed list. A few less than the round number, so that it fits an allocation of that.
     bytes: usize,
     elements: usize,
+    /// Elements from this length on stand alone, whatever room there is; 0 when only the size of a chunk decides.
+    plain_from: usize,
 }
 
 /// What the block of a packed list takes besides its bytes.
@@ -89,24 +91,31 @@ const BLOCK_PREFIX: usize = 4;
 impl Limits {
     pub(super) fn of(fill: i16) -> Limits {
         match fill {
-            0.. => Limits { bytes: 8192 - BLOCK_PREFIX, elements: fill.max(1) as usize },
+            0.. => Limits { bytes: 8192 - BLOCK_PREFIX, elements: fill.max(1) as usize, plain_from: 0 },
             _ => {
                 let step = fill.max(-5).unsigned_abs() - 1;
-                Limits { bytes: (4096 << step) - BLOCK_PREFIX, elements: usize::MAX }
+                Limits { bytes: (4096 << step) - BLOCK_PREFIX, elements: usize::MAX, plain_from: 0 }
             }
         }
+    }
+
+    /// The same limits, with elements from `length` bytes on standing alone (0: those that are too large for a chunk).
+    pub(super) fn with_plain_from(self, length: usize) -> Limits {
+        Limits { plain_from: length, ..self }
     }
 
     /// Whether an element of this length gets a chunk of its own that is not packed.
     #[inline]
     pub(super) fn is_large(&self, length: usize) -> bool {
-        length > self.bytes
+        if self.plain_from == 0 { length > self.bytes } else { length >= self.plain_from }
     }
 
     /// Whether a packed list has room for one more element of this length.
     #[inline]
     pub(super) fn have_room(&self, list: &Listpack, length: usize) -> bool {
-        list.bytes() + framed(length) <= self.bytes && (self.elements == usize::MAX || list.len() < self.elements)
+        !self.is_large(length)
+            && list.bytes() + framed(length) <= self.bytes
+            && (self.elements == usize::MAX || list.len() < self.elements)
     }
 
     /// Whether the element at `index` may become one of this length.
