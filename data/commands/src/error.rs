@@ -41,6 +41,19 @@ impl Error {
     pub const INVALID_DB_INDEX: Error = Error::fixed("ERR invalid DB index");
     pub const INVALID_CURSOR: Error = Error::fixed("ERR invalid cursor");
     pub const NOVALUES: Error = Error::fixed("ERR NOVALUES option can only be used in HSCAN");
+    pub const NOSCORES: Error = Error::fixed("ERR NOSCORES option can only be used in ZSCAN");
+    pub const SCORE_BOUND: Error = Error::fixed("ERR min or max is not a float");
+    pub const MEMBER_BOUND: Error = Error::fixed("ERR min or max not valid string range item");
+    pub const SCORE_IS_NAN: Error = Error::fixed("ERR resulting score is not a number (NaN)");
+    pub const XX_AND_NX: Error = Error::fixed("ERR XX and NX options at the same time are not compatible");
+    pub const GT_LT_AND_NX: Error = Error::fixed("ERR GT, LT, and/or NX options at the same time are not compatible");
+    pub const INCR_OF_MANY: Error = Error::fixed("ERR INCR option supports a single increment-element pair");
+    pub const LIMIT_OF_RANKS: Error =
+        Error::fixed("ERR syntax error, LIMIT is only supported in combination with either BYSCORE or BYLEX");
+    pub const SCORES_BY_LEX: Error =
+        Error::fixed("ERR syntax error, WITHSCORES not supported in combination with BYLEX");
+    pub const WEIGHT: Error = Error::fixed("ERR weight value is not a float");
+    pub const COUNT: Error = Error::fixed("ERR count should be greater than 0");
     pub const INVALID_KEYS: Error = Error::fixed("ERR Invalid arguments specified for command");
     pub const OUT_OF_MEMORY: Error = Error::fixed("OOM command not allowed when used memory > 'maxmemory'.");
     pub const NOT_AUTHENTICATED: Error = Error::fixed("NOAUTH Authentication required.");
@@ -64,6 +77,11 @@ impl Error {
     /// A deadline that is zero, negative or past the end of time, given to `name`.
     pub fn invalid_expire(name: &str) -> Error {
         Error::text(format!("ERR invalid expire time in '{name}' command"))
+    }
+
+    /// `name`, in lower case, was given no key to read.
+    pub fn no_input_keys(name: &str) -> Error {
+        Error::text(format!("ERR at least 1 input key is needed for '{name}' command"))
     }
 
     /// No type of value is called `name`.

@@ -11,8 +11,10 @@ pub(crate) enum Walks {
     Keys,
     /// HSCAN: takes NOVALUES.
     Fields,
-    /// SSCAN and ZSCAN.
+    /// SSCAN.
     Members,
+    /// ZSCAN: takes NOSCORES.
+    Scored,
 }
 
 /// The options of one step of a walk.
@@ -22,7 +24,7 @@ pub(crate) struct ScanOptions<'a> {
     pub(crate) count: usize,
     /// Only keys of this type.
     pub(crate) kind: Option<Kind>,
-    /// Only the fields' names.
+    /// Only the fields' names, only the members without their scores.
     pub(crate) no_values: bool,
     /// `None` when everything matches.
     pattern: Option<&'a [u8]>,
@@ -33,7 +35,7 @@ impl<'a> ScanOptions<'a> {
     ///
     /// # Errors
     /// `Error::SYNTAX` for an unknown option, one without value, or a count below 1; a count that is no integer; an unknown
-    /// type; NOVALUES where there are none.
+    /// type; NOVALUES or NOSCORES where there are none.
     pub(crate) fn read(args: &mut Args<'a>, walks: Walks) -> Result<ScanOptions<'a>, Error> {
         let mut options = ScanOptions { count: 10, kind: None, no_values: false, pattern: None };
         while let Some(word) = args.next() {
@@ -50,6 +52,11 @@ impl<'a> ScanOptions<'a> {
             } else if case::is(word, "NOVALUES") {
                 if walks != Walks::Fields {
                     return Err(Error::NOVALUES);
+                }
+                options.no_values = true;
+            } else if case::is(word, "NOSCORES") {
+                if walks != Walks::Scored {
+                    return Err(Error::NOSCORES);
                 }
                 options.no_values = true;
             } else {
@@ -136,6 +143,7 @@ mod tests {
         assert_eq!(read("SCAN TYPE list2 x", Walks::Keys), Err(Error::unknown_type(b"list2")));
         assert_eq!(read("SCAN NOVALUES x", Walks::Keys), Err(Error::NOVALUES));
         assert_eq!(read("SSCAN NOVALUES", Walks::Members), Err(Error::NOVALUES));
+        assert_eq!(read("SSCAN NOSCORES", Walks::Members), Err(Error::NOSCORES));
         assert_eq!(read("HSCAN TYPE hash", Walks::Fields), Err(Error::SYNTAX));
     }
 

@@ -47,8 +47,10 @@ impl<'a> From<ScoredRef<'a>> for ScoredItem<'a> {
 }
 
 /// Members in ascending or descending order.
+#[derive(Clone)]
 pub struct Members<'a>(Walk<'a>);
 
+#[derive(Clone)]
 enum Walk<'a> {
     Packed { items: Iter<'a>, left: usize },
     PackedRev { items: IterRev<'a>, left: usize },

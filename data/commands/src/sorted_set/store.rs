@@ -1,0 +1,24 @@
+//! Whole sorted sets that come and go.
+
+use crate::{Class, Expiry, Key, Locked, Reply};
+use ochre_keyspace::Garbage;
+use ochre_values::{Collection, SortedSet};
+
+/// Makes `set` the value of `key`, whatever was there, or removes the key if there is nothing in it; replies its size.
+pub(crate) fn store(data: &mut Locked<'_>, key: &Key<'_>, set: SortedSet, event: &'static str, reply: &mut Reply<'_>) {
+    let len = set.len();
+    if len > 0 {
+        data.put(key, set, Expiry::Clear);
+        data.changed(key, Class::SORTED_SET, event);
+    } else if remove_whole(data, key) {
+        data.changed(key, Class::GENERIC, "del");
+    }
+    reply.count(len);
+}
+
+/// Removes `key`, whose value is freed when nobody waits for it; says whether it lived.
+pub(super) fn remove_whole(data: &mut Locked<'_>, key: &Key<'_>) -> bool {
+    let Some(entry) = data.take(key) else { return false };
+    data.free_later(Garbage::Entry(entry));
+    true
+}
