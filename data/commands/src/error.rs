@@ -54,6 +54,20 @@ impl Error {
         Error::fixed("ERR syntax error, WITHSCORES not supported in combination with BYLEX");
     pub const WEIGHT: Error = Error::fixed("ERR weight value is not a float");
     pub const COUNT: Error = Error::fixed("ERR count should be greater than 0");
+    pub const GEO_UNIT: Error = Error::fixed("ERR unsupported unit provided. please use M, KM, FT, MI");
+    pub const GEO_RADIUS: Error = Error::fixed("ERR need numeric radius");
+    pub const GEO_NEGATIVE_RADIUS: Error = Error::fixed("ERR radius cannot be negative");
+    pub const GEO_WIDTH: Error = Error::fixed("ERR need numeric width");
+    pub const GEO_HEIGHT: Error = Error::fixed("ERR need numeric height");
+    pub const GEO_NEGATIVE_BOX: Error = Error::fixed("ERR height or width cannot be negative");
+    pub const GEO_CORNERS: Error = Error::fixed("ERR invalid number of vertices");
+    pub const GEO_FEW_CORNERS: Error = Error::fixed("ERR GEOSEARCH BYPOLYGON must have at least 3 vertices");
+    pub const GEO_COUNT: Error = Error::fixed("ERR COUNT must be > 0");
+    pub const GEO_ANY: Error = Error::fixed("ERR the ANY argument requires COUNT argument");
+    pub const GEO_STORE_WITH: Error =
+        Error::fixed("ERR STORE option in GEORADIUS is not compatible with WITHDIST, WITHHASH and WITHCOORD options");
+    pub const GEO_SEARCH_STORE_WITH: Error =
+        Error::fixed("ERR GEOSEARCHSTORE is not compatible with WITHDIST, WITHHASH and WITHCOORD options");
     pub const INVALID_KEYS: Error = Error::fixed("ERR Invalid arguments specified for command");
     pub const OUT_OF_MEMORY: Error = Error::fixed("OOM command not allowed when used memory > 'maxmemory'.");
     pub const NOT_AUTHENTICATED: Error = Error::fixed("NOAUTH Authentication required.");
@@ -82,6 +96,28 @@ impl Error {
     /// `name`, in lower case, was given no key to read.
     pub fn no_input_keys(name: &str) -> Error {
         Error::text(format!("ERR at least 1 input key is needed for '{name}' command"))
+    }
+
+    /// Degrees that lie beyond those of the earth, or of its maps.
+    pub fn invalid_place(longitude: f64, latitude: f64) -> Error {
+        Error::text(format!("ERR invalid longitude,latitude pair {longitude:.6},{latitude:.6}"))
+    }
+
+    /// A search is to begin at a member that does not exist.
+    pub fn no_such_place(member: &[u8]) -> Error {
+        Error::text(format!("ERR member {} does not exist", String::from_utf8_lossy(member)))
+    }
+
+    /// A search, whose name the client has typed so, has no point to begin at.
+    pub fn geo_without_point(typed_name: &[u8]) -> Error {
+        let name = String::from_utf8_lossy(typed_name);
+        Error::text(format!("ERR exactly one of FROMMEMBER or FROMLONLAT can be specified for {name}"))
+    }
+
+    /// A search, whose name the client has typed so, has no shape.
+    pub fn geo_without_shape(typed_name: &[u8]) -> Error {
+        let name = String::from_utf8_lossy(typed_name);
+        Error::text(format!("ERR exactly one of BYRADIUS, BYBOX and BYPOLYGON can be specified for {name}"))
     }
 
     /// No type of value is called `name`.

@@ -3,7 +3,7 @@
 use super::options::AddOptions;
 use crate::keys::*;
 use crate::spec::*;
-use crate::{Args, Class, Command, Error, Locked, Reply};
+use crate::{Args, Class, Command, Error, Key, Locked, Reply};
 use ochre_text::number;
 use ochre_values::{Limits, SortedSet};
 
@@ -39,20 +39,30 @@ fn zincrby(data: &mut Locked<'_>, args: &mut Args<'_>, reply: &mut Reply<'_>) ->
 fn add(data: &mut Locked<'_>, args: &mut Args<'_>, increments: bool, reply: &mut Reply<'_>) -> Result<(), Error> {
     let key = args.key();
     let options = AddOptions::read(args, increments)?;
+    add_pairs(data, &key, &options, &Pairs::read(args)?, reply)
+}
+
+/// Adds members, or changes their scores, as the options say; replies what they ask for.
+pub(crate) fn add_pairs(
+    data: &mut Locked<'_>,
+    key: &Key<'_>,
+    options: &AddOptions,
+    pairs: &Pairs<'_>,
+    reply: &mut Reply<'_>,
+) -> Result<(), Error> {
     let limits = data.limits();
-    let pairs = Pairs::read(args)?;
     let tally = if options.only_known {
-        match data.edit::<SortedSet>(&key)? {
-            Some(mut set) => pairs.add_to(&mut set, &options, limits)?,
+        match data.edit::<SortedSet>(key)? {
+            Some(mut set) => pairs.add_to(&mut set, options, limits)?,
             None => Tally::default(),
         }
     } else {
-        pairs.add_to(&mut *data.edit_or_new::<SortedSet>(&key)?, &options, limits)?
+        pairs.add_to(&mut *data.edit_or_new::<SortedSet>(key)?, options, limits)?
     };
     let changed = tally.added + tally.updated;
     if changed > 0 {
         let event = if options.increments { "zincr" } else { "zadd" };
-        data.changed_times(&key, Class::SORTED_SET, event, changed as u64);
+        data.changed_times(key, Class::SORTED_SET, event, changed as u64);
     }
     if options.increments {
         match tally.score {
@@ -65,13 +75,14 @@ fn add(data: &mut Locked<'_>, args: &mut Args<'_>, increments: bool, reply: &mut
     Ok(())
 }
 
-/// Scores and members by turns, all scores read before anything is changed.
-struct Pairs<'a> {
-    words: ochre_resp::Args<'a>,
+/// Members and their scores, all scores read before anything is changed.
+pub(crate) struct Pairs<'a> {
     first: f64,
     /// The scores behind the first; a single one, as most commands have, costs no allocation.
     others: Vec<f64>,
-    longest_bytes: usize,
+    /// As many words for each score, the last of them the member.
+    words: ochre_resp::Args<'a>,
+    words_each: usize,
 }
 
 /// What became of the pairs.
@@ -84,31 +95,41 @@ struct Tally {
 }
 
 impl<'a> Pairs<'a> {
-    /// Reads all words that are left: at least two, and an even number.
+    /// Reads all words that are left, scores and members by turns: at least two, and an even number.
     fn read(args: &mut Args<'a>) -> Result<Self, Error> {
         let words = args.rest();
         let score = |at| number::parse_f64(words.at(at)).ok_or(Error::NOT_A_FLOAT);
         let first = score(0)?;
         let others = (2..words.len()).step_by(2).map(score).collect::<Result<_, _>>()?;
-        let longest_bytes = (1..words.len()).step_by(2).map(|at| words.at(at).len()).max().unwrap_or(0);
-        Ok(Pairs { words, first, others, longest_bytes })
+        Ok(Pairs { first, others, words, words_each: 2 })
+    }
+
+    /// Pairs of these scores, at least one, and the last of each `words_each` words.
+    pub(crate) fn of(scores: &[f64], words: ochre_resp::Args<'a>, words_each: usize) -> Self {
+        let (first, others) = scores.split_first().expect("a caller with nothing to add replies a syntax error");
+        Pairs { first: *first, others: others.to_vec(), words, words_each }
+    }
+
+    fn member(&self, number: usize) -> &'a [u8] {
+        self.words.at((number + 1) * self.words_each - 1)
     }
 
     /// # Errors
     /// When a sum is NaN. Nothing has been changed then, because only a single score is ever added to another.
     fn add_to(&self, set: &mut SortedSet, options: &AddOptions, limits: &Limits) -> Result<Tally, Error> {
-        set.prepare(self.words.len() / 2, self.longest_bytes, limits);
+        let count = 1 + self.others.len();
+        let longest_bytes = (0..count).map(|number| self.member(number).len()).max().unwrap_or(0);
+        set.prepare(count, longest_bytes, limits);
         let mut tally = Tally::default();
         let mut is_nan = false;
         let scores = std::iter::once(self.first).chain(self.others.iter().copied());
         for (number, score) in scores.enumerate() {
-            let member = self.words.at(number * 2 + 1);
             let decide = |old| {
                 let decided = options.decide(old, score);
                 is_nan |= decided.is_some_and(f64::is_nan);
                 decided.filter(|score| !score.is_nan())
             };
-            let (old, new) = set.upsert(member, limits, decide);
+            let (old, new) = set.upsert(self.member(number), limits, decide);
             match (old, new) {
                 (None, Some(_)) => tally.added += 1,
                 (Some(old), Some(new)) => tally.updated += usize::from(old != new),

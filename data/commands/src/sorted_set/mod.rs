@@ -15,6 +15,11 @@ mod sources;
 mod store;
 mod walk;
 
+pub(crate) use members::{Pairs, add_pairs};
+pub(crate) use options::AddOptions;
+pub(crate) use sources::Combined;
+pub(crate) use store::store_changes;
+
 use crate::Command;
 
 pub const COMMANDS: &[Command] = &[

@@ -4,17 +4,17 @@ use crate::{Args, Error};
 
 /// When ZADD changes a member, what it does to its score, and what it counts.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct AddOptions {
+pub(crate) struct AddOptions {
     /// Only members that are not there.
-    only_new: bool,
+    pub(crate) only_new: bool,
     /// Only members that are there.
-    pub(super) only_known: bool,
+    pub(crate) only_known: bool,
     /// Only to a higher score (a new member is added all the same).
     only_up: bool,
     /// Only to a lower score.
     only_down: bool,
     /// Count changed members too, not only new ones.
-    pub(super) count_changed: bool,
+    pub(crate) count_changed: bool,
     /// The score is added to the one that the member has.
     pub(super) increments: bool,
 }

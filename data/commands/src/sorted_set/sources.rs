@@ -107,9 +107,13 @@ pub(super) type MemberMap<'a, V> = std::collections::HashMap<Member<'a>, V, Buil
 
 /// Members with their scores, all different.
 #[derive(Default)]
-pub(crate) struct Combined<'a>(pub(crate) Vec<(f64, Item<'a>)>);
+pub(crate) struct Combined<'a>(pub(super) Vec<(f64, Item<'a>)>);
 
 impl<'a> Combined<'a> {
+    pub(crate) fn new(members: Vec<(f64, Item<'a>)>) -> Self {
+        Combined(members)
+    }
+
     /// Puts the members in order.
     pub(super) fn sort(&mut self) {
         // What was filtered out of one sorted set is in order already.

@@ -5,11 +5,23 @@ use ochre_keyspace::Garbage;
 use ochre_values::{Collection, SortedSet};
 
 /// Makes `set` the value of `key`, whatever was there, or removes the key if there is nothing in it; replies its size.
-pub(crate) fn store(data: &mut Locked<'_>, key: &Key<'_>, set: SortedSet, event: &'static str, reply: &mut Reply<'_>) {
+pub(super) fn store(data: &mut Locked<'_>, key: &Key<'_>, set: SortedSet, event: &'static str, reply: &mut Reply<'_>) {
+    store_changes(data, key, set, event, 1, reply);
+}
+
+/// As `store`, which counts as `changes` changes.
+pub(crate) fn store_changes(
+    data: &mut Locked<'_>,
+    key: &Key<'_>,
+    set: SortedSet,
+    event: &'static str,
+    changes: u64,
+    reply: &mut Reply<'_>,
+) {
     let len = set.len();
     if len > 0 {
         data.put(key, set, Expiry::Clear);
-        data.changed(key, Class::SORTED_SET, event);
+        data.changed_times(key, Class::SORTED_SET, event, changes);
     } else if remove_whole(data, key) {
         data.changed(key, Class::GENERIC, "del");
     }
