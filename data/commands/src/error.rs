@@ -18,6 +18,8 @@ impl Error {
     pub const OFFSET_OUT_OF_RANGE: Error = Error::fixed("ERR offset is out of range");
     pub const NUMKEYS: Error = Error::fixed("ERR numkeys should be greater than 0");
     pub const TOO_MANY_KEYS: Error = Error::fixed("ERR Number of keys can't be greater than number of args");
+    pub const NUMFIELDS: Error =
+        Error::fixed("ERR numfields should be greater than 0 and match the provided number of fields");
     pub const NEGATIVE_LIMIT: Error = Error::fixed("ERR LIMIT can't be negative");
     pub const NEGATIVE_COUNT: Error = Error::fixed("ERR COUNT can't be negative");
     pub const NEGATIVE_MAXLEN: Error = Error::fixed("ERR MAXLEN can't be negative");
@@ -32,6 +34,9 @@ impl Error {
     pub const SAME_OBJECT: Error = Error::fixed("ERR source and destination objects are the same");
     pub const OVERFLOW: Error = Error::fixed("ERR increment or decrement would overflow");
     pub const NAN_OR_INFINITY: Error = Error::fixed("ERR increment would produce NaN or Infinity");
+    pub const INCREMENT_NAN_OR_INFINITY: Error = Error::fixed("ERR value is NaN or Infinity");
+    pub const HASH_VALUE_NOT_AN_INTEGER: Error = Error::fixed("ERR hash value is not an integer");
+    pub const HASH_VALUE_NOT_A_FLOAT: Error = Error::fixed("ERR hash value is not a float");
     pub const DECREMENT_OVERFLOW: Error = Error::fixed("ERR decrement would overflow");
     pub const BAD_DIGEST: Error = Error::fixed("ERR must be exactly 16 hexadecimal characters");
     pub const STRING_TOO_LONG: Error = Error::fixed("ERR string exceeds maximum allowed size (proto-max-bulk-len)");

@@ -77,11 +77,21 @@ impl<'a> ExpireOption<'a> {
         matches!(self.typed, Some((Word::Persist, _)))
     }
 
+    /// Whether the option means something else when it is read later, or in another unit.
+    pub(crate) fn is_relative(&self) -> bool {
+        matches!(self.typed, Some((Word::Ex | Word::Px | Word::ExAt, _)))
+    }
+
     /// What the option means at `now_ms` (Unix ms) for the command `name`, in lower case.
     ///
     /// # Errors
     /// A time that is no integer, not positive, or past the end of time.
     pub(crate) fn deadline(&self, now_ms: u64, name: &str) -> Result<Deadline, Error> {
+        self.deadline_from(1, now_ms, name)
+    }
+
+    /// As `deadline`, with `least` as the smallest time allowed: for the fields of a hash it is 0.
+    pub(crate) fn deadline_from(&self, least: i64, now_ms: u64, name: &str) -> Result<Deadline, Error> {
         let (unit_ms, base_ms, time) = match self.typed {
             None => return Ok(Deadline::Unsaid),
             Some((Word::KeepTtl, _)) => return Ok(Deadline::KeepTtl),
@@ -91,20 +101,20 @@ impl<'a> ExpireOption<'a> {
             Some((Word::ExAt, time)) => (1000, 0, time),
             Some((Word::PxAt, time)) => (1, 0, time),
         };
-        deadline_ms(time, unit_ms, base_ms, name).map(Deadline::At)
+        deadline_ms(time, least, unit_ms, base_ms, name).map(Deadline::At)
     }
 }
 
 /// The Unix time in ms that lies `time` units of `unit_ms` ms after `base_ms`, for the command `name`.
 ///
 /// # Errors
-/// As [`ExpireOption::deadline`].
-pub(crate) fn deadline_ms(time: &[u8], unit_ms: i64, base_ms: u64, name: &str) -> Result<u64, Error> {
+/// As [`ExpireOption::deadline_from`].
+pub(crate) fn deadline_ms(time: &[u8], least: i64, unit_ms: i64, base_ms: u64, name: &str) -> Result<u64, Error> {
     let time = number::parse_i64(time).ok_or(Error::NOT_AN_INTEGER)?;
     let base_ms = i64::try_from(base_ms).unwrap_or(i64::MAX);
     let deadline = time.checked_mul(unit_ms).and_then(|ms| ms.checked_add(base_ms));
     match deadline {
-        Some(deadline) if time > 0 => Ok(deadline.unsigned_abs()),
+        Some(deadline) if time >= least => Ok(deadline.unsigned_abs()),
         _ => Err(Error::invalid_expire(name)),
     }
 }
@@ -113,6 +123,54 @@ pub(crate) fn deadline_ms(time: &[u8], unit_ms: i64, base_ms: u64, name: &str) -
 /// there the removal comes from outside.
 pub(crate) fn is_past(data: &Locked<'_>, deadline_ms: u64) -> bool {
     deadline_ms <= data.now_ms() && data.context().expire
+}
+
+/// The conditions NX, XX, GT and LT, under which a key or a field gets a deadline.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ExpireCondition {
+    nx: bool,
+    xx: bool,
+    gt: bool,
+    lt: bool,
+}
+
+impl ExpireCondition {
+    /// Reads the words up to the one at index `end`.
+    ///
+    /// # Errors
+    /// An unknown word, or conditions that contradict each other.
+    pub(crate) fn read(args: &mut Args<'_>, end: usize) -> Result<ExpireCondition, Error> {
+        let mut when = ExpireCondition::default();
+        while args.position() < end {
+            if args.option("NX") {
+                when.nx = true;
+            } else if args.option("XX") {
+                when.xx = true;
+            } else if args.option("GT") {
+                when.gt = true;
+            } else if args.option("LT") {
+                when.lt = true;
+            } else {
+                let word = String::from_utf8_lossy(args.word());
+                return Err(Error::text(format!("ERR Unsupported option {word}")));
+            }
+        }
+        if when.nx && (when.xx || when.gt || when.lt) {
+            return Err(Error::fixed("ERR NX and XX, GT or LT options at the same time are not compatible"));
+        }
+        if when.gt && when.lt {
+            return Err(Error::fixed("ERR GT and LT options at the same time are not compatible"));
+        }
+        Ok(when)
+    }
+
+    /// Whether what has the deadline `old` may get `new`. No deadline counts as one at the end of time.
+    pub(crate) fn allows(self, old: Option<u64>, new: u64) -> bool {
+        !(self.nx && old.is_some()
+            || self.xx && old.is_none()
+            || self.gt && old.is_none_or(|old| new <= old)
+            || self.lt && old.is_some_and(|old| new >= old))
+    }
 }
 
 #[cfg(test)]

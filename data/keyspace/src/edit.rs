@@ -58,30 +58,45 @@ impl<'a, C: Collection> Edit<'a, C> {
 
     fn store(&mut self) -> bool {
         let Some(place) = self.place.take() else { return false };
-        let empty = match (&place, &self.copy) {
-            (_, Some(copy)) => copy.is_empty(),
-            (Place::Object(slot), None) => matches!(slot.item().view(), View::Object(object)
-                if C::in_object(object).is_some_and(C::is_empty)),
-            _ => false,
+        let changed = match (&place, &self.copy) {
+            (_, Some(copy)) => Some(copy),
+            (Place::Object(slot), None) => match slot.item().view() {
+                View::Object(object) => C::in_object(object),
+                _ => None,
+            },
+            _ => None,
         };
+        let empty = changed.is_some_and(C::is_empty);
+        // The active expiry looks at the collection by then.
+        let next_expiry_ms = changed.and_then(C::next_expiry_ms);
         match (place, self.copy.take()) {
             (Place::Object(slot) | Place::Inline(slot), _) if empty => {
                 *self.deadlines -= usize::from(slot.item().expiry_ms().is_some());
                 slot.remove();
             }
-            (Place::Object(_), _) => {}
-            (Place::Inline(mut slot), Some(copy)) => store_in(&mut slot, copy),
+            (Place::Object(mut slot), _) => note_expiry(&mut slot, next_expiry_ms),
+            (Place::Inline(mut slot), Some(copy)) => {
+                store_in(&mut slot, copy);
+                note_expiry(&mut slot, next_expiry_ms);
+            }
             (Place::Vacant { slot, key, clock }, Some(copy)) if !empty => {
                 let entry = match small_pack(&copy) {
                     Some((packing, bytes)) => Entry::new(key, Value::Packed { kind: packing as u8, bytes }, None),
                     None => Entry::new(key, Value::Object(copy.into_object()), None),
                 };
                 entry.as_ref().touch(clock);
-                slot.insert(entry);
+                note_expiry(&mut slot.insert(entry), next_expiry_ms);
             }
             _ => {}
         }
         empty
+    }
+}
+
+#[inline]
+fn note_expiry(slot: &mut Slot<'_, Entry>, next_expiry_ms: Option<u64>) {
+    if let Some(deadline_ms) = next_expiry_ms {
+        slot.note_deadline(deadline_ms);
     }
 }
 

@@ -52,10 +52,10 @@ impl Sweep<Entry> for Sweeper<'_> {
     }
 }
 
-/// The earliest deadline of a field; `u64::MAX` when there is none.
+/// When fields are to be looked at; `u64::MAX` when none expires.
 fn earliest_field_ms(entry: &EntryRef<'_, Object>) -> u64 {
     match entry.view() {
-        View::Object(Object::Hash(hash)) => hash.earliest_deadline_ms().unwrap_or(u64::MAX),
+        View::Object(object) => object.next_expiry_ms().unwrap_or(u64::MAX),
         _ => u64::MAX,
     }
 }
@@ -122,7 +122,7 @@ fn expire_database(
         expired(shard, db, entry.as_ref().key(), context, effects);
     }
     for key in due_hashes {
-        expire_fields(shard, db, &Key::new(&key), context, effects);
+        more |= expire_fields(shard, db, &Key::new(&key), context, effects, budget);
     }
     more
 }
@@ -140,20 +140,31 @@ fn expired(shard: &Shard, db: usize, key: &[u8], context: &Context, effects: &mu
     }
 }
 
-/// Removes the due fields of the hash at `key`, and the hash itself when none is left.
-fn expire_fields(shard: &mut Shard, db: usize, key: &Key<'_>, context: &Context, effects: &mut Effects) {
+/// Removes the due fields of the hash at `key`, and the hash itself when none is left; says whether some were left for want of
+/// budget. Each hash may be looked at a little even when there is none.
+fn expire_fields(
+    shard: &mut Shard,
+    db: usize,
+    key: &Key<'_>,
+    context: &Context,
+    effects: &mut Effects,
+    budget: &mut usize,
+) -> bool {
     let database: &mut Database = &mut shard.databases[db];
-    let Some(mut slot) = database.table.find(key.hash(), key.bytes()) else { return };
+    let Some(mut slot) = database.table.find(key.hash(), key.bytes()) else { return false };
     let mut fields: Vec<Box<[u8]>> = Vec::new();
     let log_wanted = context.log_wanted;
     let (removed, next_ms, emptied) = match slot.object_mut() {
         Some(Object::Hash(hash)) => {
-            let removed = hash.remove_due_fields(context.now_ms, &mut |field| {
+            let given = (*budget).max(1);
+            let mut left = given;
+            let removed = hash.remove_due_fields(context.now_ms, &mut left, &mut |field| {
                 if log_wanted {
                     fields.push(field.into());
                 }
             });
-            (removed, hash.earliest_deadline_ms(), ochre_values::Collection::is_empty(hash))
+            *budget = budget.saturating_sub(given - left);
+            (removed, hash.next_expiry_ms(), ochre_values::Collection::is_empty(hash))
         }
         _ => (0, None, false),
     };
@@ -164,8 +175,9 @@ fn expire_fields(shard: &mut Shard, db: usize, key: &Key<'_>, context: &Context,
         let entry = slot.remove();
         database.deadlines -= usize::from(entry.as_ref().expiry_ms().is_some());
     }
+    let more = next_ms.is_some_and(|deadline_ms| deadline_ms <= context.now_ms);
     if removed == 0 {
-        return;
+        return more;
     }
     effects.stats.expired_fields.set(effects.stats.expired_fields.get() + removed as u64);
     if log_wanted {
@@ -184,4 +196,5 @@ fn expire_fields(shard: &mut Shard, db: usize, key: &Key<'_>, context: &Context,
     if emptied {
         tell(Class::GENERIC, "del");
     }
+    more
 }

@@ -69,6 +69,12 @@ impl<'a> Locked<'a> {
         self.context.now_ms
     }
 
+    /// The time that decides which fields of a hash are due; 0, before all deadlines, where nothing expires by itself.
+    #[inline]
+    pub fn expiry_clock_ms(&self) -> u64 {
+        if self.context.expire { self.context.now_ms } else { 0 }
+    }
+
     /// Encoding thresholds.
     pub fn limits(&self) -> &'a Limits {
         &self.context.limits
@@ -238,9 +244,13 @@ impl<'a> Locked<'a> {
             return;
         }
         self.note_ready(key);
+        let next_expiry_ms = collection.next_expiry_ms();
         match small_pack(&collection) {
             Some((packing, bytes)) => self.set_value(key, Value::Packed { kind: packing as u8, bytes }, expiry),
             None => self.set_value(key, Value::Object(collection.into_object()), expiry),
+        }
+        if let Some(deadline_ms) = next_expiry_ms {
+            self.database_mut(key).table.note_deadline(key.hash(), deadline_ms);
         }
     }
 
@@ -333,8 +343,15 @@ impl<'a> Locked<'a> {
         self.take_from(db, key);
         let entry = entry.with_key(key.bytes());
         let deadline = entry.as_ref().expiry_ms();
+        let next_expiry_ms = match entry.as_ref().view() {
+            View::Object(object) => object.next_expiry_ms(),
+            _ => None,
+        };
         let database = self.database_mut_in(db, key);
         database.table.insert_new(key.hash(), entry);
+        if let Some(deadline) = next_expiry_ms {
+            database.table.note_deadline(key.hash(), deadline);
+        }
         if let Some(deadline) = deadline {
             database.deadlines += 1;
             database.table.note_deadline(key.hash(), deadline);
@@ -361,11 +378,6 @@ impl<'a> Locked<'a> {
         if let Some(mut slot) = database.table.find(key.hash(), key.bytes()) {
             slot.set_clock(clock);
         }
-    }
-
-    /// Some field of the hash at `key` has this deadline: the active expiry will look at the hash by then.
-    pub fn note_field_deadline(&mut self, key: &Key<'_>, deadline_ms: u64) {
-        self.database_mut(key).table.note_deadline(key.hash(), deadline_ms);
     }
 
     /// Removes `key` if its deadline has passed.

@@ -36,6 +36,15 @@ impl Object {
         }
     }
 
+    /// When something inside the object is to be looked at because it expires, Unix ms; see `Hash::next_expiry_ms`.
+    #[inline]
+    pub fn next_expiry_ms(&self) -> Option<u64> {
+        match self {
+            Object::Hash(hash) => hash.next_expiry_ms(),
+            _ => None,
+        }
+    }
+
     /// Bytes of memory behind the object.
     pub fn memory_bytes(&self) -> usize {
         match self {
@@ -123,6 +132,12 @@ pub trait Collection: Sized + 'static {
 
     /// The bytes to store inline, when the collection is in a packed encoding.
     fn pack(&self) -> Option<(Packing, &[u8])>;
+
+    /// When some element is to be looked at because it expires, Unix ms; `None` in types whose elements do not.
+    #[inline]
+    fn next_expiry_ms(&self) -> Option<u64> {
+        None
+    }
 
     /// Number of elements (fields, members).
     fn len(&self) -> usize;

@@ -1,5 +1,6 @@
 //! Deadlines: set, asked for, taken away.
 
+use crate::expire_option::ExpireCondition;
 use crate::keys::*;
 use crate::spec::*;
 use crate::{Args, Class, Command, Error, Locked, Reply};
@@ -73,50 +74,6 @@ enum From {
     Epoch,
 }
 
-/// The conditions behind the time.
-#[derive(Clone, Copy, Default)]
-struct When {
-    nx: bool,
-    xx: bool,
-    gt: bool,
-    lt: bool,
-}
-
-impl When {
-    fn read(args: &mut Args<'_>) -> Result<When, Error> {
-        let mut when = When::default();
-        while let Some(word) = args.peek() {
-            if args.option("NX") {
-                when.nx = true;
-            } else if args.option("XX") {
-                when.xx = true;
-            } else if args.option("GT") {
-                when.gt = true;
-            } else if args.option("LT") {
-                when.lt = true;
-            } else {
-                let word = String::from_utf8_lossy(word);
-                return Err(Error::text(format!("ERR Unsupported option {word}")));
-            }
-        }
-        if when.nx && (when.xx || when.gt || when.lt) {
-            return Err(Error::fixed("ERR NX and XX, GT or LT options at the same time are not compatible"));
-        }
-        if when.gt && when.lt {
-            return Err(Error::fixed("ERR GT and LT options at the same time are not compatible"));
-        }
-        Ok(when)
-    }
-
-    /// Whether a key whose deadline is `old` may get `new`. No deadline counts as one at the end of time.
-    fn allows(self, old: Option<u64>, new: u64) -> bool {
-        !(self.nx && old.is_some()
-            || self.xx && old.is_none()
-            || self.gt && old.is_none_or(|old| new <= old)
-            || self.lt && old.is_some_and(|old| new >= old))
-    }
-}
-
 fn set_deadline(
     data: &mut Locked<'_>,
     args: &mut Args<'_>,
@@ -127,7 +84,7 @@ fn set_deadline(
 ) -> Result<(), Error> {
     let key = args.key();
     let time = args.word();
-    let when = When::read(args)?;
+    let when = ExpireCondition::read(args, args.len())?;
     let base_ms = if from == From::Now { data.now_ms() } else { 0 };
     // A time in the past is not an error: the key goes.
     let time = number::parse_i64(time).ok_or(Error::NOT_AN_INTEGER)?;

@@ -174,7 +174,7 @@ fn set_for(
     name: &str,
 ) -> Result<(), Error> {
     let key = args.key();
-    let deadline = Deadline::At(deadline_ms(args.word(), unit_ms, data.now_ms(), name)?);
+    let deadline = Deadline::At(deadline_ms(args.word(), 1, unit_ms, data.now_ms(), name)?);
     store(data, &key, args.word(), deadline, true);
     reply.ok();
     Ok(())

@@ -131,6 +131,11 @@ impl Collection for Hash {
         }
     }
 
+    #[inline]
+    fn next_expiry_ms(&self) -> Option<u64> {
+        Hash::next_expiry_ms(self)
+    }
+
     fn len(&self) -> usize {
         self.view().len()
     }
