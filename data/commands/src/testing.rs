@@ -4,7 +4,7 @@ use crate::table::{Row, Table};
 use crate::{Args, DataFn, Error, FAMILIES, Key};
 use ochre_collections::lock::ShardSet;
 use ochre_keyspace::{Context, Effects, Event, Keyspace, LogMode, Options};
-use ochre_resp::{Batch, Protocol, Reply};
+use ochre_resp::{Args as Words, Batch, Protocol, Reply};
 use std::sync::OnceLock;
 
 /// A keyspace of its own for a test, with the commands on data.
@@ -118,15 +118,7 @@ impl Db {
         };
         assert!(row.accepts(words.len()), "{} takes another number of words", row.full_name);
         self.effects.clear();
-        let mut locks = ShardSet::new();
-        for (first, count, step) in row.spec.keys.iter().filter_map(|spec| spec.locate(words).ok().flatten()) {
-            for at in 0..count {
-                locks.insert(self.keyspace.shard_of(&Key::new(words.at(first + at * step))));
-            }
-        }
-        if row.spec.locks != crate::spec::Locks::Keys || row.spec.keys.is_empty() {
-            locks = self.keyspace.all_shards();
-        }
+        let mut locks = self.shards_of(row, words);
         let guard = self.keyspace.shards().try_lock_set(&mut locks).expect("nobody else uses the keyspace");
         let mut data = self.keyspace.view(guard, &self.context, &mut self.effects, self.db);
         let mut args = Args::new(words);
@@ -141,6 +133,26 @@ impl Db {
         }
         self.effects.collect_misses();
         bytes
+    }
+
+    /// The shards that a command needs, as the server locks them.
+    fn shards_of(&self, row: &Row<DataFn>, words: Words<'_>) -> ShardSet {
+        let mut locks = ShardSet::new();
+        if row.spec.locks != crate::spec::Locks::Keys || row.spec.keys.is_empty() {
+            return self.keyspace.all_shards();
+        }
+        for spec in row.spec.keys {
+            match spec.locate(words) {
+                Ok(Some((first, count, step))) => {
+                    for at in 0..count {
+                        locks.insert(self.keyspace.shard_of(&Key::new(words.at(first + at * step))));
+                    }
+                }
+                Ok(None) => return self.keyspace.all_shards(),
+                Err(_) => {}
+            }
+        }
+        locks
     }
 
     /// Runs a command and compares its reply.

@@ -1,7 +1,8 @@
 //! What a command did, as data: the aftermath turns it into log entries, events and wake-ups.
 
 use crate::{Block, Class, Entry};
-use ochre_collections::{Random, Table};
+use ochre_collections::{Random, Table, View};
+use ochre_values::Object;
 use std::cell::{Cell, RefCell};
 
 /// A keyspace event that somebody may be subscribed to.
@@ -17,6 +18,8 @@ pub struct Event {
 pub enum Garbage {
     Table(Table<Entry>),
     Entry(Entry),
+    /// A value that another one has replaced.
+    Object(Object),
 }
 
 impl Garbage {
@@ -24,7 +27,18 @@ impl Garbage {
     pub fn keys(&self) -> usize {
         match self {
             Garbage::Table(table) => table.len(),
-            Garbage::Entry(_) => 1,
+            Garbage::Entry(_) | Garbage::Object(_) => 1,
+        }
+    }
+
+    /// Whether it takes longer to free than to hand over.
+    fn frees_slowly(&self) -> bool {
+        match self {
+            Garbage::Table(table) => !table.is_empty(),
+            Garbage::Entry(entry) => {
+                matches!(entry.as_ref().view(), View::Object(object) if object.frees_slowly())
+            }
+            Garbage::Object(object) => object.frees_slowly(),
         }
     }
 }
@@ -95,6 +109,14 @@ impl Effects {
 }
 
 impl Effects {
+    /// Frees `garbage` later, elsewhere, if it is much, else here and now.
+    #[inline]
+    pub(crate) fn discard(&mut self, garbage: Garbage) {
+        if garbage.frees_slowly() {
+            self.garbage.push(garbage);
+        }
+    }
+
     /// Events of reads that found nothing join the others.
     pub fn collect_misses(&mut self) {
         for (db, key) in self.misses.get_mut().drain(..) {

@@ -3,7 +3,7 @@
 //! Every table segment knows the earliest deadline of its keys, so no index of keys is needed. To visit a segment costs the
 //! same for one due key as for many, so a large table is given some lag in which keys become due together.
 
-use crate::effects::{Event, count};
+use crate::effects::{Event, Garbage, count};
 use crate::keyspace::{Context, Database, Keyspace, Shard};
 use crate::{Class, Effects, Entry, Key};
 use ochre_collections::Sweep;
@@ -120,6 +120,7 @@ fn expire_database(
         on_removed(&entry);
         count(&effects.stats.expired_keys);
         expired(shard, db, entry.as_ref().key(), context, effects);
+        effects.discard(Garbage::Entry(entry));
     }
     for key in due_hashes {
         more |= expire_fields(shard, db, &Key::new(&key), context, effects, budget);

@@ -270,7 +270,7 @@ impl<'a> Locked<'a> {
                     self.expire(self.db, key);
                     return self.set_value(key, value, expiry);
                 }
-                slot.set_value(value);
+                let replaced = slot.replace_value(value);
                 let new = match expiry {
                     Expiry::Clear => None,
                     Expiry::Keep => old,
@@ -286,6 +286,9 @@ impl<'a> Locked<'a> {
                     if touched != clock {
                         slot.set_clock(touched);
                     }
+                }
+                if let Some(object) = replaced {
+                    self.effects.discard(Garbage::Object(object));
                 }
             }
             Lookup::Vacant(slot) => {
@@ -322,7 +325,8 @@ impl<'a> Locked<'a> {
 
     /// Removes `key`; says whether it lived.
     pub fn remove(&mut self, key: &Key<'_>) -> bool {
-        self.take(key).is_some()
+        self.expire_if_due(key);
+        self.discard_from(self.db, key)
     }
 
     /// Takes the entry of `key` out, with its deadline and clock.
@@ -338,9 +342,16 @@ impl<'a> Locked<'a> {
         Some(entry)
     }
 
+    /// Frees the entry of `key`, on another thread if it is large; says whether there was one.
+    fn discard_from(&mut self, db: usize, key: &Key<'_>) -> bool {
+        let Some(entry) = self.take_from(db, key) else { return false };
+        self.effects.discard(Garbage::Entry(entry));
+        true
+    }
+
     /// Puts an entry that `take` gave under `key` of database `db`, in place of what is there.
     pub fn put_entry(&mut self, db: usize, key: &Key<'_>, entry: Entry) {
-        self.take_from(db, key);
+        self.discard_from(db, key);
         let entry = entry.with_key(key.bytes());
         let deadline = entry.as_ref().expiry_ms();
         let next_expiry_ms = match entry.as_ref().view() {
@@ -394,7 +405,7 @@ impl<'a> Locked<'a> {
 
     #[cold]
     fn expire(&mut self, db: usize, key: &Key<'_>) {
-        if self.take_from(db, key).is_none() {
+        if !self.discard_from(db, key) {
             return;
         }
         count(&self.effects.stats.expired_keys);
@@ -439,9 +450,9 @@ impl<'a> Locked<'a> {
 
     // ---- effects ----
 
-    /// Frees what was taken out once the locks are free, and not on this thread if it is much.
+    /// Frees what was taken out: at once if it is little, else once the locks are free and on another thread.
     pub fn free_later(&mut self, garbage: Garbage) {
-        self.effects.garbage.push(garbage);
+        self.effects.discard(garbage);
     }
 
     /// `key` was changed: counts a change, tells watchers, and publishes `event`.

@@ -107,4 +107,37 @@ mod tests {
         db.check_quiet("TYPE a", "string");
         db.check_quiet("TYPE b", "none");
     }
+
+    #[test]
+    fn what_frees_slowly_is_left_to_another_thread() {
+        let mut db = Db::new();
+        let fill = |db: &mut Db, key: &str, members: usize| {
+            (0..members).for_each(|member| drop(db.run(&format!("SADD {key} member-{member}"))));
+        };
+        fill(&mut db, "small", 60);
+        db.run("DEL small");
+        db.run(&format!("SET text {}", "x".repeat(100_000)));
+        db.run("DEL text");
+        assert!(db.effects.garbage.is_empty(), "what is small is freed where it is");
+
+        for (n, command) in ["DEL k", "SET k v", "EXPIRE k 0", "RENAME other k", "SPOP k 1000", "SUNIONSTORE k other"]
+            .iter()
+            .enumerate()
+        {
+            fill(&mut db, "k", 200);
+            db.run("SADD other a");
+            db.run(command);
+            assert_eq!(db.effects.garbage.len(), n + 1, "{command}");
+            db.run("DEL k other");
+        }
+        fill(&mut db, "k", 200);
+        db.run("EXPIRE k 10");
+        db.sleep_ms(10_000);
+        db.check("EXISTS k", 0);
+        assert_eq!(db.effects.garbage.len(), 7);
+        db.run(&format!("SET text {}", "x".repeat(2 << 20)));
+        db.run("UNLINK text");
+        assert_eq!(db.effects.garbage.len(), 8);
+        assert!(db.effects.garbage.iter().all(|garbage| garbage.keys() == 1));
+    }
 }

@@ -8,7 +8,6 @@ use crate::spec::*;
 use crate::{Args, Class, Command, Error, Key, Locked, Reply};
 use ochre_collections::Random;
 use ochre_collections::listpack::Item;
-use ochre_keyspace::Garbage;
 use ochre_values::set::SetRef;
 use ochre_values::{Collection, Set};
 
@@ -66,9 +65,7 @@ fn spop_many(data: &mut Locked<'_>, key: &Key<'_>, args: &mut Args<'_>, reply: &
     } else if count >= total {
         reply_set(set.as_ref(), reply);
         set.cancel();
-        if let Some(entry) = data.take(key) {
-            data.free_later(Garbage::Entry(entry));
-        }
+        data.remove(key);
         data.changed_times(key, Class::SET, "spop", total as u64);
         data.deleted(key);
         data.log(&[b"UNLINK", key.bytes()]);
