@@ -37,6 +37,12 @@ fn resolve_subcommand<'t>(row: &'t CommandRow, words: Words<'_>) -> Result<&'t C
     row.subcommand(name).ok_or_else(|| unknown_subcommand(row, name))
 }
 
+/// Whether the words are a line of an HTTP request that a browser was made to send.
+#[cold]
+pub fn is_http(words: Words<'_>) -> bool {
+    ["POST", "HOST:"].iter().any(|word| ochre_text::case::is(words.at(0), word))
+}
+
 /// At most so many bytes of a name or an argument are shown in an error.
 const SHOWN_BYTES_MAX: usize = 128;
 

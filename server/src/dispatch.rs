@@ -79,6 +79,15 @@ pub fn execute(
             Flow::Wait
         }
         Ok(row) => run(worker, reactor, session, row, call, words, &mut reply),
+        Err(_) if row.is_none() && admission::is_http(words) => {
+            crate::log::warning(format_args!(
+                "Possible SECURITY ATTACK detected. It looks like somebody is sending POST or Host: commands to Ochre. \
+                 This is likely due to an attacker attempting to use Cross Protocol Scripting to compromise your \
+                 instance. Connection from {} aborted.",
+                session.client.address
+            ));
+            Flow::Close
+        }
         Err(error) => refuse(worker, session, row, &error, &mut reply),
     };
     if !matches!(flow, Flow::Wait | Flow::Blocked) && session.reply_mode != ReplyMode::On {
@@ -123,7 +132,7 @@ fn run(
     reply: &mut Reply<'_>,
 ) -> Flow {
     let mark = reply.mark();
-    let name_words = 1 + usize::from(row.full_name.contains('|'));
+    let name_words = row.name_words;
     let result = match row.run {
         Some(Run::Data(function)) => {
             let mut args = match call.key_word {

@@ -55,8 +55,8 @@ pub struct Session {
     pub closing: bool,
     /// The client has said that it will send nothing more.
     pub input_ended: bool,
-    /// Receiving is paused because the client does not read its replies.
-    pub throttled: bool,
+    /// Since when it has left more unread than the soft limit of its class, Unix ms.
+    pub over_limit_since_ms: Option<u64>,
     /// What it listens to, when it listens to anything.
     pub subscriptions: Option<Box<Subscriptions>>,
     /// Between MULTI and EXEC.
@@ -80,7 +80,7 @@ impl Session {
             reply_mode: ReplyMode::On,
             closing: false,
             input_ended: false,
-            throttled: false,
+            over_limit_since_ms: None,
             subscriptions: None,
             transaction: None,
             watch: None,

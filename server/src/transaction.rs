@@ -188,7 +188,7 @@ pub fn exec(call: &mut SessionCall<'_>, reply: &mut Reply<'_>) -> Result<(), Err
         let words = batch.args(command, &[]);
         let mark = reply.mark();
         let mut args = Args::new(words);
-        args.seek(1 + usize::from(row.full_name.contains('|')));
+        args.seek(row.name_words);
         let result = match row.run {
             Some(Run::Data(function)) => {
                 data.effects.clear();

@@ -4,6 +4,7 @@ use crate::blocking::Leftover;
 use crate::clients::{Client, Texts, traits};
 use crate::dispatch::{Call, Flow};
 use crate::session::{Session, Wait};
+use crate::settings::network::OutputClass;
 use crate::shared::{Message, Shared};
 use crate::{crash, cron, settings_view};
 use ochre_keyspace::{Context, Effects, Waiter};
@@ -23,8 +24,6 @@ const POOL_BUFFERS_MAX: usize = 256;
 const POOL_BUFFER_BYTES_MAX: usize = 64 * 1024;
 /// Replies are handed to the reactor when they have grown to this size, even in the middle of a pipeline.
 const OUTPUT_CHUNK_BYTES: usize = 256 * 1024;
-/// A client that leaves this much unread is not read from any longer, until it has caught up.
-const OUTPUT_THROTTLE_BYTES: usize = 8 << 20;
 
 /// One event loop.
 pub struct Worker {
@@ -328,15 +327,34 @@ impl Worker {
         self.send_output(reactor, &mut session);
         let unsent = reactor.unsent_bytes(session.token);
         session.client.output_bytes.store(unsent, Ordering::Relaxed);
-        if unsent > OUTPUT_THROTTLE_BYTES && !session.throttled {
-            session.throttled = true;
-            reactor.pause_receive(session.token);
+        if unsent > 0 && self.exceeds_output_limit(&mut session, unsent) {
+            let line = crate::commands::connection::describe(&session.client, self.shared, self.context.now_ms);
+            crate::log::warning(format_args!(
+                "Client {line} scheduled to be closed ASAP for overcoming of output buffer limits."
+            ));
+            self.counters().output_buffer_limit_disconnections.add(1);
+            return self.end(reactor, session, false);
         }
         if !session.authenticated && unsent > 1024 {
             // Nobody who has not logged in may fill the server's memory with errors.
             return self.end(reactor, session, false);
         }
         self.put_back(session);
+    }
+
+    /// Whether a client leaves more unread than `client-output-buffer-limit` allows for its class.
+    fn exceeds_output_limit(&self, session: &mut Session, unsent: usize) -> bool {
+        let class = if session.subscriptions.is_some() { OutputClass::Pubsub } else { OutputClass::Normal };
+        let limit = self.shared.settings.network.client_output_buffer_limit.get(class);
+        if limit.hard_bytes > 0 && unsent as u64 > limit.hard_bytes {
+            return true;
+        }
+        if limit.soft_bytes == 0 || (unsent as u64) <= limit.soft_bytes {
+            session.over_limit_since_ms = None;
+            return false;
+        }
+        let since_ms = *session.over_limit_since_ms.get_or_insert(self.context.now_ms);
+        self.context.now_ms - since_ms > limit.soft_seconds * 1000
     }
 
     fn send_output(&mut self, reactor: &mut Reactor, session: &mut Session) {
@@ -408,6 +426,8 @@ impl Worker {
                 }
             }
             if stopped {
+                // It may stand within a command that was parsed ahead; what is left is parsed anew.
+                session.parser = Parser::new();
                 if session.closing {
                     consumed = buffer.len();
                 }
@@ -638,13 +658,14 @@ impl Handler for Worker {
         match event {
             Event::Received { token, bytes } => self.received(reactor, token, bytes),
             Event::Accepted { socket, .. } => self.accepted(reactor, socket),
-            Event::Sent { token, buffer } => {
-                self.recycle(buffer);
-                self.sent(reactor, token);
-            }
+            Event::Sent { buffer, .. } => self.recycle(buffer),
             Event::PeerClosed { token } => {
                 if let Some(mut session) = self.take(token) {
                     session.input_ended = true;
+                    if matches!(session.wait, Wait::Key(_)) {
+                        // Whoever is blocked and gone must not be served in place of one who is there.
+                        return self.end(reactor, session, false);
+                    }
                     self.settle(reactor, session);
                 }
             }
@@ -654,17 +675,6 @@ impl Handler for Worker {
                 }
             }
             Event::Closed { .. } | Event::Woken => {}
-        }
-    }
-}
-
-impl Worker {
-    /// Some replies have left: a client that was not read from may have caught up.
-    fn sent(&mut self, reactor: &mut Reactor, token: Token) {
-        let Some(session) = self.sessions.get_mut(token.index()).and_then(Option::as_deref_mut) else { return };
-        if session.token == token && session.throttled && reactor.unsent_bytes(token) < OUTPUT_THROTTLE_BYTES / 2 {
-            session.throttled = false;
-            reactor.resume_receive(token);
         }
     }
 }

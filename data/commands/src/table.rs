@@ -19,6 +19,8 @@ pub struct Row<R> {
     pub locks: Locks,
     /// Name in lower case, a subcommand's with its container's: `client|kill`.
     pub full_name: String,
+    /// Number of words in the name: 2 for a subcommand.
+    pub name_words: usize,
     /// A number from 0 up, unique in its table: the index of the command's counters.
     pub id: usize,
     pub subcommands: Vec<Row<R>>,
@@ -64,6 +66,7 @@ impl<R> Row<R> {
             only_key,
             locks: spec.locks,
             full_name,
+            name_words: 1 + usize::from(container.is_some()),
             id,
             subcommands,
         }
@@ -85,48 +88,52 @@ impl<R> Row<R> {
 /// All commands by name.
 pub struct Table<R> {
     rows: Vec<Row<R>>,
-    /// Row number + 1 by hash; 0 is empty. A power of two long.
-    slots: Vec<u16>,
-    seed: u64,
-    /// Names that find the row at the same position, in lower case.
-    names: Vec<Vec<u8>>,
-    targets: Vec<usize>,
+    /// Open addressing, a power of two long and at most an eighth full, so that the first slot nearly always decides.
+    slots: Vec<Slot>,
+    /// Every name in lower case and the position of its row.
+    names: Vec<(Vec<u8>, usize)>,
     ids: usize,
 }
+
+/// A name's place in the table.
+#[derive(Clone, Copy)]
+struct Slot {
+    /// Beginning and end of the name: see `ends`.
+    ends: (u64, u64),
+    length: u32,
+    /// Whether `ends` and `length` tell the name from every other text.
+    is_exact: bool,
+    /// Position in `Table::names`; `EMPTY` when there is none.
+    name: u16,
+    row: u16,
+}
+
+const EMPTY: u16 = u16::MAX;
 
 impl<R> Table<R> {
     /// The table of these rows, numbered up to `ids`. Two commands of one name are a mistake in the lists, and panic.
     pub fn new(rows: Vec<Row<R>>, ids: usize) -> Self {
-        let names = rows.iter().map(|row| row.full_name.clone().into_bytes()).collect();
-        let targets = (0..rows.len()).collect();
-        let mut table = Table { rows, slots: Vec::new(), seed: 0, names, targets, ids };
+        let names = rows.iter().enumerate().map(|(at, row)| (row.full_name.clone().into_bytes(), at)).collect();
+        let mut table = Table { rows, slots: Vec::new(), names, ids };
         table.build();
         table
     }
 
-    /// Chooses a seed under which no two names share a slot.
     fn build(&mut self) {
-        for (at, name) in self.names.iter().enumerate() {
-            assert!(!self.names[..at].contains(name), "the command {} is listed twice", String::from_utf8_lossy(name));
-        }
-        let mut size = (self.names.len() * 8).next_power_of_two().max(64);
-        for attempt in 1u64.. {
-            // A larger table is easier to fill without a collision.
-            if attempt % 4096 == 0 {
-                size *= 2;
+        let size = (self.names.len() * 8).next_power_of_two().max(64);
+        let empty = Slot { ends: (0, 0), length: 0, is_exact: false, name: EMPTY, row: 0 };
+        self.slots = vec![empty; size];
+        for (number, (name, row)) in self.names.iter().enumerate() {
+            let twin = self.position(name);
+            assert!(twin.is_none(), "the command {} is listed twice", String::from_utf8_lossy(name));
+            let ends = ends(name);
+            let mut at = start_of(ends, name.len());
+            while self.slots[at & (size - 1)].name != EMPTY {
+                at += 1;
             }
-            let seed = attempt.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
-            let mut slots = vec![0u16; size];
-            let perfect = self.names.iter().enumerate().all(|(number, name)| {
-                let slot = &mut slots[slot_of(name, seed, size)];
-                let free = *slot == 0;
-                *slot = number as u16 + 1;
-                free
-            });
-            if perfect {
-                (self.slots, self.seed) = (slots, seed);
-                return;
-            }
+            let is_exact = name.len() <= 16 && name.iter().all(u8::is_ascii_lowercase);
+            let (number, row) = (number as u16, *row as u16);
+            self.slots[at & (size - 1)] = Slot { ends, length: name.len() as u32, is_exact, name: number, row };
         }
     }
 
@@ -138,12 +145,21 @@ impl<R> Table<R> {
     /// The place in `rows` of the command called `name`, whatever its case.
     #[inline]
     pub fn position(&self, name: &[u8]) -> Option<usize> {
-        let number = self.slots[slot_of(name, self.seed, self.slots.len())] as usize;
-        let number = number.checked_sub(1)?;
-        if !case::eq_ignore_case(name, &self.names[number]) {
-            return None;
+        let wanted = ends(name);
+        let mut at = start_of(wanted, name.len());
+        loop {
+            let slot = &self.slots[at & (self.slots.len() - 1)];
+            if slot.name == EMPTY {
+                return None;
+            }
+            if slot.ends == wanted
+                && slot.length as usize == name.len()
+                && (slot.is_exact || case::eq_ignore_case(name, &self.names[slot.name as usize].0))
+            {
+                return Some(slot.row as usize);
+            }
+            at += 1;
         }
-        Some(self.targets[number])
     }
 
     /// Gives the command `old` another name (an empty one takes it away): `rename-command`.
@@ -153,17 +169,16 @@ impl<R> Table<R> {
     pub fn rename(&mut self, old: &[u8], new: &[u8]) -> Result<(), &'static str> {
         let old = old.to_ascii_lowercase();
         let new = new.to_ascii_lowercase();
-        let Some(at) = self.names.iter().position(|name| *name == old) else {
+        let Some(at) = self.names.iter().position(|(name, _)| *name == old) else {
             return Err("No such command in rename-command");
         };
-        if !new.is_empty() && self.names.contains(&new) {
+        if !new.is_empty() && self.position(&new).is_some() {
             return Err("Target command name already exists");
         }
         if new.is_empty() {
             self.names.remove(at);
-            self.targets.remove(at);
         } else {
-            self.names[at] = new;
+            self.names[at].0 = new;
         }
         self.build();
         Ok(())
@@ -171,14 +186,10 @@ impl<R> Table<R> {
 
     /// Makes `alias` another name of `command`, unless it is taken.
     pub fn alias(&mut self, alias: &str, command: &str) {
-        let alias = alias.to_ascii_lowercase().into_bytes();
-        let command = command.to_ascii_lowercase().into_bytes();
-        let target = self.names.iter().position(|name| *name == command).map(|at| self.targets[at]);
-        if let Some(target) = target
-            && !self.names.contains(&alias)
+        if let Some(row) = self.position(command.as_bytes())
+            && self.position(alias.as_bytes()).is_none()
         {
-            self.names.push(alias);
-            self.targets.push(target);
+            self.names.push((alias.to_ascii_lowercase().into_bytes(), row));
             self.build();
         }
     }
@@ -194,12 +205,13 @@ impl<R> Table<R> {
     }
 }
 
-/// The slot of a name, whatever its case. Reads at most 16 bytes: no two commands agree in length and in all of these.
+/// The first and the last bytes of a name in lower case, at most eight each: all of a name of up to 16 bytes.
 #[inline]
-fn slot_of(name: &[u8], seed: u64, size: usize) -> usize {
+fn ends(name: &[u8]) -> (u64, u64) {
+    // Setting this bit makes a letter lower case. Other bytes may become equal by it, so only letters are told apart for sure.
     const LOWER: u64 = 0x2020_2020_2020_2020;
     let word = |bytes: &[u8]| u64::from_le_bytes(bytes.try_into().expect("eight bytes"));
-    let (low, high) = match name.len() {
+    match name.len() {
         0 => (0, 0),
         1..=3 => {
             let middle = name[name.len() / 2];
@@ -210,7 +222,58 @@ fn slot_of(name: &[u8], seed: u64, size: usize) -> usize {
             (half(&name[..4]) << 32 | half(&name[name.len() - 4..]) | LOWER, 0)
         }
         _ => (word(&name[..8]) | LOWER, word(&name[name.len() - 8..]) | LOWER),
-    };
-    let mixed = (low ^ high.rotate_left(29) ^ name.len() as u64).wrapping_mul(seed);
-    ((mixed ^ mixed >> 29).wrapping_mul(seed) >> 40) as usize & (size - 1)
+    }
+}
+
+/// Where the search for a name begins, to be taken modulo the table's length.
+#[inline]
+fn start_of(ends: (u64, u64), length: usize) -> usize {
+    let mixed = (ends.0 ^ ends.1.rotate_left(29) ^ length as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    (mixed >> 40) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Row, Table};
+    use crate::{DataFn, FAMILIES};
+
+    fn table() -> Table<DataFn> {
+        let mut ids = 0;
+        let commands = FAMILIES.iter().flat_map(|family| family.iter());
+        let rows = commands.map(|command| Row::new(command, None, &mut ids, |run| run)).collect();
+        Table::new(rows, ids)
+    }
+
+    #[test]
+    fn every_name_is_found_in_any_case_and_no_other() {
+        let table = table();
+        for row in table.rows() {
+            let found = table.find(row.spec.name.as_bytes()).expect("a listed command is found");
+            assert_eq!(found.full_name, row.full_name);
+            let mixed: String = row
+                .full_name
+                .char_indices()
+                .map(|(at, c)| if at % 2 == 0 { c.to_ascii_uppercase() } else { c })
+                .collect();
+            assert_eq!(table.find(mixed.as_bytes()).map(|row| &row.full_name), Some(&row.full_name));
+            assert!(table.find(&row.full_name.as_bytes()[1..]).is_none_or(|other| other.full_name != row.full_name));
+        }
+        for other in ["", "g", "ge", "gett", "g\u{5}t", "no-such-command-with-a-long-name"] {
+            assert!(table.find(other.as_bytes()).is_none(), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn commands_are_renamed_removed_and_aliased() {
+        let mut table = table();
+        assert_eq!(table.rename(b"GET", b"fetch"), Ok(()));
+        assert!(table.find(b"get").is_none());
+        assert_eq!(table.find(b"FETCH").map(|row| row.spec.name), Some("GET"));
+        assert_eq!(table.rename(b"set", b""), Ok(()));
+        assert!(table.find(b"set").is_none());
+        assert!(table.rename(b"set", b"x").is_err());
+        assert!(table.rename(b"del", b"unlink").is_err());
+        table.alias("delete", "del");
+        assert_eq!(table.find(b"DELETE").map(|row| row.spec.name), Some("DEL"));
+    }
 }
