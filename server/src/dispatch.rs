@@ -90,7 +90,12 @@ pub fn execute(
         }
         Err(error) => refuse(worker, session, row, &error, &mut reply),
     };
-    if !matches!(flow, Flow::Wait | Flow::Blocked) && session.reply_mode != ReplyMode::On {
+    let sizes = (call.command.consumed, output.len() - mark);
+    let waits = matches!(flow, Flow::Wait | Flow::Blocked);
+    if (sizes.0 >= worker.large_request_bytes || sizes.1 >= worker.large_reply_bytes) && !waits {
+        note_large(worker, session, row, words, sizes);
+    }
+    if !waits && session.reply_mode != ReplyMode::On {
         drop_reply(session, &mut output, mark);
     }
     session.output = output;
@@ -153,10 +158,11 @@ fn run(
         Some(Run::Session(function)) => {
             let mut args = Args::new(words);
             args.seek(name_words);
-            let mut call = SessionCall { worker, reactor, session, row, flow: Flow::Done };
+            let mut call = SessionCall { worker, reactor, session, row, flow: Flow::Done, held: None };
             let result = function(&mut call, &mut args, reply);
             let flow = call.flow;
             if flow == Flow::Wait {
+                reply.truncate(mark);
                 return flow;
             }
             aftermath::account(worker, session, row, words, result.is_err());
@@ -287,6 +293,14 @@ fn refuse(
     worker.count_error(error.code());
     reply.error(error.as_str());
     Flow::Done
+}
+
+/// Notes a command whose request or reply is large, unless it was refused.
+#[cold]
+fn note_large(worker: &Worker, session: &Session, row: Option<&CommandRow>, words: Words<'_>, sizes: (usize, usize)) {
+    if let Ok(row) = admission::resolve(row, words) {
+        crate::slow_commands::note_large(worker, session, row, words, sizes);
+    }
 }
 
 /// Takes back the reply that the client does not want.

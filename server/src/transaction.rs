@@ -150,14 +150,14 @@ pub fn exec(call: &mut SessionCall<'_>, reply: &mut Reply<'_>) -> Result<(), Err
         .collect();
     let mut locks = ShardSet::new();
     for (row, command) in rows.iter().zip(&commands) {
-        if matches!(row.run, Some(Run::Data(_))) {
+        // Commands on sessions that look at data say so.
+        if matches!(row.run, Some(Run::Data(_))) || row.locks == Locks::All {
             locks.extend_from(&shards_of(keyspace, row, batch.args(command, &[])));
         }
     }
     for (_, key) in call.session.watch.iter().flat_map(|watch| &watch.keys) {
         locks.insert(keyspace.shard_of(&Key::new(key)));
     }
-    let mut again = locks.clone();
     let Some(guard) = lock_or_park(call, &mut locks) else { return Ok(()) };
 
     // The view borrows its own copies, because the commands on sessions in between need the worker.
@@ -209,17 +209,9 @@ pub fn exec(call: &mut SessionCall<'_>, reply: &mut Reply<'_>) -> Result<(), Err
                     session: call.session,
                     row,
                     flow: Flow::Done,
+                    held: Some(&mut data),
                 };
-                // One that looks at all shards locks them by itself.
-                let result = if row.locks == Locks::All {
-                    drop(data);
-                    let result = function(&mut nested, &mut args, reply);
-                    let guard = keyspace.shards().lock_set_blocking(&mut again);
-                    data = keyspace.view(guard, &context, &mut effects, nested.session.db);
-                    result
-                } else {
-                    function(&mut nested, &mut args, reply)
-                };
+                let result = function(&mut nested, &mut args, reply);
                 if nested.flow == Flow::Close {
                     call.flow = Flow::Close;
                 }

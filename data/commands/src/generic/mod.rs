@@ -8,6 +8,8 @@ mod walks;
 
 use crate::Command;
 
+pub use object::encoding_of;
+
 pub const COMMANDS: &[Command] = &[
     removal::DEL,
     removal::UNLINK,
