@@ -244,6 +244,10 @@ pub fn shards_of(keyspace: &ochre_keyspace::Keyspace, row: &CommandRow, words: W
             }
             locks
         }
+        Locks::Words(find) => match find(words) {
+            Some(found) => found.iter().map(|at| keyspace.shard_of(&Key::new(words.at(*at)))).collect(),
+            None => keyspace.all_shards(),
+        },
         Locks::All => keyspace.all_shards(),
         Locks::Cursor => {
             let cursor = words.get(1).and_then(ochre_text::number::parse_u64).unwrap_or(0);

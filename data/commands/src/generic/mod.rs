@@ -4,6 +4,7 @@ mod expiry;
 mod moving;
 mod object;
 mod removal;
+mod sort;
 mod walks;
 
 use crate::Command;
@@ -33,4 +34,6 @@ pub const COMMANDS: &[Command] = &[
     walks::SCAN,
     walks::RANDOMKEY,
     object::OBJECT,
+    sort::SORT,
+    sort::SORT_RO,
 ];
