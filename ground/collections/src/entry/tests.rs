@@ -1,3 +1,5 @@
+//! Entries in every shape, and their way from one to another.
+
 use std::rc::Rc;
 
 use proptest::prelude::*;
