@@ -4,9 +4,6 @@ use ochre_keyspace::Garbage;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 
-/// Up to so many keys are freed at once where they are: a message to another thread would cost more.
-const KEYS_FREED_IN_PLACE_MAX: usize = 64;
-
 /// The way to the thread that frees.
 pub struct Lazyfree {
     sender: mpsc::Sender<Garbage>,
@@ -43,11 +40,10 @@ impl Lazyfree {
 
     /// Frees `garbage`, in the background if it is much.
     pub fn free(&self, garbage: Garbage) {
-        let keys = garbage.keys();
-        if keys <= KEYS_FREED_IN_PLACE_MAX && !matches!(garbage, Garbage::Entry(_)) {
+        if !garbage.frees_slowly() {
             return drop(garbage);
         }
-        self.progress.pending.fetch_add(keys as u64, Ordering::Relaxed);
+        self.progress.pending.fetch_add(garbage.keys() as u64, Ordering::Relaxed);
         // The thread lives as long as this sender does, so it takes everything.
         let _ = self.sender.send(garbage);
     }

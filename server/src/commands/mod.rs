@@ -4,6 +4,7 @@ pub mod connection;
 mod help;
 pub mod pubsub;
 pub mod server;
+mod tests;
 pub mod transactions;
 
 use crate::aftermath;

@@ -5,7 +5,7 @@ use ochre_collections::{EntryRef, View};
 use ochre_digest::sha1;
 use ochre_keyspace::{Key, Locked, Text, collection_of, kind_of};
 use ochre_text::number;
-use ochre_values::{Kind, List, Object, Set, SortedSet};
+use ochre_values::{Hash, Kind, List, Object, Set, SortedSet};
 
 /// A signature. Parts whose order is of no account are combined by exclusive or, others by hashing what came before.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
@@ -91,7 +91,19 @@ fn add_value(digest: &mut Digest, entry: EntryRef<'_, Object>) {
             let list = collection_of::<List>(view).expect("the kind is a list's");
             list.iter().for_each(|element| digest.append_item(element));
         }
-        Kind::Hash | Kind::Stream => {}
+        Kind::Hash => {
+            let hash = collection_of::<Hash>(view).expect("the kind is a hash's");
+            for field in hash.iter() {
+                let mut pair = Digest::default();
+                pair.append_item(field.name);
+                pair.append_item(field.value);
+                if field.deadline_ms.is_some() {
+                    pair.add(b"!!hexpire!!");
+                }
+                digest.add(&pair.0);
+            }
+        }
+        Kind::Stream => {}
     }
     if entry.expiry_ms().is_some() {
         digest.add(b"!!expire!!");
