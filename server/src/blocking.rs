@@ -2,16 +2,18 @@
 
 use crate::aftermath;
 use crate::clients::traits;
-use crate::dispatch::{Flow, shards_of};
+use crate::dispatch::{Flow, key_words, shards_of};
 use crate::session::{Session, Wait};
 use crate::shared::{CommandRow, Message, Run, Shared};
 use crate::worker::{Worker, protocol_of};
+use ochre_collections::ShardSet;
 use ochre_commands::spec::Group;
 use ochre_commands::{Args, Key};
 use ochre_keyspace::{Block, Locked, Waiter, WatchFlag};
 use ochre_reactor::Reactor;
 use ochre_resp::{Args as Words, Batch, Protocol, Reply};
 use ochre_values::Kind;
+use std::collections::HashSet;
 use std::sync::{Arc, PoisonError};
 
 /// What is left in shards by clients that are gone or served, to be taken out when the shards are free.
@@ -25,23 +27,27 @@ pub fn block(
     data: &mut Locked<'_>,
     session: &mut Session,
     thread: usize,
+    row: &CommandRow,
     words: Words<'_>,
     block: Block,
 ) -> Arc<Waiter> {
+    let shards = shards_of(data.keyspace(), row, words);
     let words = words.iter().map(Box::from).collect();
-    let waiter = Arc::new(Waiter::new(
-        thread as u32,
-        session.id(),
-        session.db,
-        session.protocol,
-        words,
-        block.keys,
-        block.times_out_with_array,
-    ));
+    let client = (thread as u32, session.id());
+    let waiter = Arc::new(Waiter::new(client, session.db, session.protocol, words, shards, block));
     data.register(&waiter);
     session.client.set(traits::BLOCKED, true);
     *session.client.blocked.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&waiter));
     waiter
+}
+
+/// The shards that a command with these words needs besides those that are held, so that whoever it makes ready is served
+/// before anybody sees what it did; none of its keys has been touched yet.
+#[cold]
+pub fn shards_to_serve(data: &Locked<'_>, row: &CommandRow, words: Words<'_>) -> Option<ShardSet> {
+    // A command whose keys cannot be told holds all shards.
+    let keys = key_words(row.spec.keys, words).ok().flatten()?;
+    data.shards_to_serve(&mut keys.iter().map(|(at, _)| words.at(*at)))
 }
 
 /// Serves those who wait for keys that the last command made ready, until nobody can be served any more.
@@ -52,40 +58,54 @@ pub fn serve_ready(shared: &Shared, thread: usize, data: &mut Locked<'_>) {
     let own_db = data.db();
     let mut ready = std::mem::take(&mut data.effects.ready);
     while !ready.is_empty() {
-        let (db, key) = ready.remove(0);
-        let mut skipped = 0;
-        while let Some(waiter) = data.oldest_waiter(db, &key, skipped) {
-            data.select(db);
-            if !serve(shared, thread, data, &waiter, &key) {
-                // It waits for something else: the next one may be luckier.
-                skipped += 1;
-            }
-            ready.append(&mut data.effects.ready);
-            if data.peek(&Key::new(&key)).is_none() {
-                break;
+        let mut next = Vec::new();
+        let mut seen = HashSet::new();
+        for (db, key) in &ready {
+            if seen.insert((*db, &**key)) {
+                data.select(*db);
+                serve_key(shared, thread, data, key, &mut next);
             }
         }
+        ready = next;
     }
     data.select(own_db);
 }
 
-/// Tries to serve one client; says whether it waits no longer.
-fn serve(shared: &Shared, thread: usize, data: &mut Locked<'_>, waiter: &Arc<Waiter>, key: &[u8]) -> bool {
+/// Serves those who wait for `key` of the selected database, each once and the oldest first. Keys that become ready thereby
+/// join `ready`.
+fn serve_key(shared: &Shared, thread: usize, data: &mut Locked<'_>, key: &[u8], ready: &mut Vec<(usize, Box<[u8]>)>) {
+    let (db, place) = (data.db(), Key::new(key));
+    let mut turn = 0;
+    while let Some(waiter) = data.next_waiter(db, &place, turn) {
+        turn = waiter.turn();
+        let kind = data.kind(&place);
+        if kind.is_none() && !data.notices_loss(&place) {
+            break;
+        }
+        if !serve(shared, thread, data, &waiter, kind) {
+            // Whoever came later must not be served first: this key's turn comes again, with all locks.
+            shared.desks[thread].post(Message::Ready { db, key: key.into() });
+            break;
+        }
+        ready.append(&mut data.effects.ready);
+    }
+}
+
+/// Runs the command of a blocked client anew, now that its key holds a value of type `kind`; if it finds nothing again, the
+/// client goes on waiting. Says no when a shard that the command needs is busy.
+fn serve(shared: &Shared, thread: usize, data: &mut Locked<'_>, waiter: &Arc<Waiter>, kind: Option<Kind>) -> bool {
     let mut batch = Batch::default();
     let command = batch.push(waiter.words.iter().map(|word| &**word));
     let words = batch.args(&command, &[]);
-    let Some(row) = shared.commands.find(words.at(0)) else { return false };
-    let Some(Run::Data(function)) = row.run else { return false };
-    if data.kind(&Key::new(key)).is_none_or(|kind| Some(kind) != wanted_kind(row)) {
-        return false;
-    }
-    // A command that writes elsewhere, too (BLMOVE), needs that shard before it changes anything.
-    let wanted = shards_of(data.keyspace(), row, words);
-    let missing = wanted.without(data.held());
-    if !missing.is_empty() && !data.try_extend(&missing) {
-        // Its own thread tries with all locks; it keeps its place.
-        shared.desks[waiter.thread as usize].post(Message::Retry(waiter.client));
+    let Some(row) = shared.commands.find(words.at(0)) else { return true };
+    let Some(Run::Data(function)) = row.run else { return true };
+    if kind != wanted_kind(row) && !waiter.notices_loss {
         return true;
+    }
+    // Nearly always they are held: a command that fills a key with waiters locks what these need, too.
+    let missing = waiter.shards.without(data.held());
+    if !missing.is_empty() && !data.try_extend(&missing) {
+        return false;
     }
     if !waiter.claim() {
         return true;
@@ -97,12 +117,15 @@ fn serve(shared: &Shared, thread: usize, data: &mut Locked<'_>, waiter: &Arc<Wai
     let result = function(data, &mut Args::new(words), &mut reply);
     data.finish();
     if result.is_ok() && data.effects.block.take().is_some() {
+        aftermath::commit(shared, thread, data);
         waiter.release();
-        return false;
+        return true;
     }
     if let Err(error) = result {
         bytes.clear();
         Reply::new(&mut bytes, protocol).error(error.as_str());
+        shared.desks[thread].counters.error_replies.add(1);
+        shared.errors.count(error.code());
     }
     aftermath::commit(shared, thread, data);
     data.unregister(waiter);
@@ -121,24 +144,18 @@ fn wanted_kind(row: &CommandRow) -> Option<Kind> {
 }
 
 /// The reply of a client whose time is over.
-pub fn time_out_reply(waiter: &Waiter, protocol: Protocol) -> Vec<u8> {
+pub fn time_out_reply(protocol: Protocol) -> Vec<u8> {
     let mut bytes = Vec::new();
-    let mut reply = Reply::new(&mut bytes, protocol);
-    if waiter.times_out_with_array {
-        reply.null_array()
-    } else {
-        reply.null()
-    }
+    Reply::new(&mut bytes, protocol).null_array();
     bytes
 }
 
 impl Worker {
     /// Starts the wait of a client that was put into the queues.
     pub fn start_wait(&mut self, session: &mut Session, waiter: Arc<Waiter>, timeout_ms: u64) -> Flow {
-        if timeout_ms > 0 {
-            self.timers.add(self.context.now_ms.saturating_add(timeout_ms), Arc::clone(&waiter));
-        }
-        session.wait = Wait::Key(waiter);
+        let timer = (timeout_ms > 0)
+            .then(|| self.timers.add(self.context.now_ms.saturating_add(timeout_ms), Arc::clone(&waiter)));
+        session.wait = Wait::Key { waiter, timer };
         Flow::Blocked
     }
 
@@ -146,8 +163,13 @@ impl Worker {
     pub fn unblocked(&mut self, reactor: &mut Reactor, waiter: &Arc<Waiter>, reply: &[u8]) {
         self.leftovers.push(Leftover::Waiter(Arc::clone(waiter)));
         let Some(mut session) = self.take_client(waiter.client) else { return };
-        if !matches!(&session.wait, Wait::Key(own) if Arc::ptr_eq(own, waiter)) {
-            return self.put_back(session);
+        match &session.wait {
+            Wait::Key { waiter: own, timer } if Arc::ptr_eq(own, waiter) => {
+                if let Some(timer) = timer {
+                    self.timers.cancel(*timer);
+                }
+            }
+            _ => return self.put_back(session),
         }
         session.wait = Wait::Nothing;
         session.client.set(traits::BLOCKED, false);
@@ -164,40 +186,49 @@ impl Worker {
         let now_ms = self.context.now_ms;
         while let Some(waiter) = self.timers.pop_due(now_ms) {
             let Some(session) = self.session_of(waiter.client) else { continue };
-            if !matches!(&session.wait, Wait::Key(own) if Arc::ptr_eq(own, &waiter)) {
+            let protocol = protocol_of(session);
+            let Wait::Key { waiter: own, timer } = &mut session.wait else { continue };
+            if !Arc::ptr_eq(own, &waiter) {
                 continue;
             }
-            let protocol = protocol_of(session);
+            *timer = None;
             if waiter.claim() {
-                self.unblocked(reactor, &waiter, &time_out_reply(&waiter, protocol));
+                self.unblocked(reactor, &waiter, &time_out_reply(protocol));
             } else {
                 // Somebody is about to serve it; if that fails after all, its time is over then.
-                self.timers.add(now_ms + 1, waiter);
+                let again = self.timers.add(now_ms + 1, Arc::clone(&waiter));
+                if let Some(session) = self.session_of(waiter.client)
+                    && let Wait::Key { timer, .. } = &mut session.wait
+                {
+                    *timer = Some(again);
+                }
             }
         }
     }
 
-    /// Runs the command of a blocked client anew, with all its locks.
-    pub fn retry(&mut self, client: u64) {
-        let Some(session) = self.session_of(client) else { return };
-        let Wait::Key(waiter) = &session.wait else { return };
-        let waiter = Arc::clone(waiter);
+    /// Serves those who wait for keys that became ready where the locks for it were not to be had, or no command ran.
+    pub fn serve_later(&mut self) {
         let shared = self.shared;
-        let mut batch = Batch::default();
-        let command = batch.push(waiter.words.iter().map(|word| &**word));
-        let words = batch.args(&command, &[]);
-        let row = shared.commands.find(words.at(0)).expect("a client blocks on a command that exists");
-        let mut locks = shards_of(&shared.keyspace, row, words);
-        match shared.keyspace.shards().try_lock_set(&mut locks) {
-            Ok(guard) => {
+        let keyspace = &shared.keyspace;
+        for (db, key) in std::mem::take(&mut self.ready) {
+            let mut locks = ShardSet::of(keyspace.shard_of(&Key::new(&key)));
+            loop {
+                let Ok(guard) = keyspace.shards().try_lock_set(&mut locks) else {
+                    self.ready.push((db, key));
+                    break;
+                };
                 self.effects.clear();
-                let mut data = shared.keyspace.view(guard, &self.context, &mut self.effects, waiter.db);
-                for key in &waiter.keys {
-                    data.note_ready(&Key::new(key));
+                let mut data = keyspace.view(guard, &self.context, &mut self.effects, db);
+                if let Some(wider) = data.shards_to_serve(&mut std::iter::once(&*key)) {
+                    drop(data);
+                    locks.extend_from(&wider);
+                    continue;
                 }
+                data.effects.ready.push((db, key));
                 serve_ready(shared, self.id, &mut data);
+                break;
             }
-            Err(_) => self.retries.push(client),
+            aftermath::after_unlock(self);
         }
     }
 
@@ -209,7 +240,7 @@ impl Worker {
         let shared = self.shared;
         let keyspace = &shared.keyspace;
         for leftover in std::mem::take(&mut self.leftovers) {
-            let mut locks: ochre_collections::ShardSet = match &leftover {
+            let mut locks: ShardSet = match &leftover {
                 Leftover::Waiter(waiter) => waiter.keys.iter().map(|key| keyspace.shard_of(&Key::new(key))).collect(),
                 Leftover::Watch { keys, .. } => keys.iter().map(|(_, key)| keyspace.shard_of(&Key::new(key))).collect(),
             };

@@ -43,11 +43,6 @@ pub fn run(worker: &mut Worker, reactor: &mut Reactor) {
     let now_ms = worker.context.now_ms;
     worker.end_waits(reactor);
     worker.sweep_leftovers();
-    if worker.shared.debug.cron_paused.load(Ordering::Relaxed) {
-        worker.cron.next_expiry_ms = now_ms + EXPIRY_PERIOD_MS;
-        worker.cron.next_idle_ms = now_ms + EXPIRY_PERIOD_MS;
-        return;
-    }
     if now_ms >= worker.cron.next_expiry_ms {
         let report = expire(worker);
         // A pass that ran out of its budget goes on soon, with a turn for clients in between.
@@ -60,9 +55,6 @@ pub fn run(worker: &mut Worker, reactor: &mut Reactor) {
     if now_ms >= worker.cron.next_idle_ms {
         worker.cron.next_idle_ms = now_ms + IDLE_PERIOD_MS;
         disconnect_idle(worker, reactor);
-        if worker.id == 0 {
-            worker.shared.rates.sample(worker.shared);
-        }
     }
 }
 
@@ -84,6 +76,7 @@ fn expire(worker: &mut Worker) -> ExpiryReport {
         total.removed += report.removed;
         total.more |= report.more;
     }
+    worker.ready.append(&mut worker.effects.ready);
     if total.removed > 0 || !worker.effects.events.is_empty() {
         crate::aftermath::commit_background(worker);
     }

@@ -11,7 +11,7 @@ use crate::worker::{Worker, protocol_of};
 use ochre_collections::hash;
 use ochre_collections::lock::{Attempt, ShardSet, Ticket};
 use ochre_commands::keys::KeySpec;
-use ochre_commands::spec::Locks;
+use ochre_commands::spec::{Locks, WRITE};
 use ochre_commands::table::Table;
 use ochre_commands::{Args, DataFn, Error, Key};
 use ochre_reactor::Reactor;
@@ -90,12 +90,7 @@ pub fn execute(
         }
         Err(error) => refuse(worker, session, row, &error, &mut reply),
     };
-    let sizes = (call.command.consumed, output.len() - mark);
-    let waits = matches!(flow, Flow::Wait | Flow::Blocked);
-    if (sizes.0 >= worker.large_request_bytes || sizes.1 >= worker.large_reply_bytes) && !waits {
-        note_large(worker, session, row, words, sizes);
-    }
-    if !waits && session.reply_mode != ReplyMode::On {
+    if !matches!(flow, Flow::Wait | Flow::Blocked) && session.reply_mode != ReplyMode::On {
         drop_reply(session, &mut output, mark);
     }
     session.output = output;
@@ -158,11 +153,10 @@ fn run(
         Some(Run::Session(function)) => {
             let mut args = Args::new(words);
             args.seek(name_words);
-            let mut call = SessionCall { worker, reactor, session, row, flow: Flow::Done, held: None };
+            let mut call = SessionCall { worker, reactor, session, row, flow: Flow::Done };
             let result = function(&mut call, &mut args, reply);
             let flow = call.flow;
             if flow == Flow::Wait {
-                reply.truncate(mark);
                 return flow;
             }
             aftermath::account(worker, session, row, words, result.is_err());
@@ -205,27 +199,39 @@ fn run_on_data(
     };
     let ticket = Ticket { thread: worker.id as u32, client: session.id() };
     let mut attempt = session.resumed_attempt.take().unwrap_or_else(|| Attempt::new(ticket));
-    let Ok(guard) = keyspace.shards().lock_or_park(&mut locks, &mut attempt) else {
-        worker.counters().parked.add(1);
-        session.wait = Wait::Shard(attempt);
-        return Err(Flow::Wait);
-    };
     worker.effects.clear();
-    let mut data = keyspace.view(guard, &worker.context, &mut worker.effects, session.db);
+    let mut data = loop {
+        let Ok(guard) = keyspace.shards().lock_or_park(&mut locks, &mut attempt) else {
+            worker.counters().parked.add(1);
+            session.wait = Wait::Shard(attempt);
+            return Err(Flow::Wait);
+        };
+        let data = keyspace.view(guard, &worker.context, &mut worker.effects, session.db);
+        if data.nobody_waits() || !row.flags.has(WRITE) {
+            break data;
+        }
+        match blocking::shards_to_serve(&data, row, words) {
+            None => break data,
+            Some(more) => {
+                drop(data);
+                locks.extend_from(&more);
+            }
+        }
+    };
     let result = function(&mut data, args, reply);
     data.finish();
-    if let Some(block) = data.effects.block.take() {
+    let block = data.effects.block.take().map(|block| {
         let timeout_ms = block.timeout_ms;
-        let waiter = blocking::block(&mut data, session, worker.id, words, block);
-        aftermath::commit(shared, worker.id, &mut data);
-        drop(data);
-        return Err(worker.start_wait(session, waiter, timeout_ms));
-    }
+        (blocking::block(&mut data, session, worker.id, row, words, block), timeout_ms)
+    });
     aftermath::commit(shared, worker.id, &mut data);
     if !data.effects.ready.is_empty() {
         blocking::serve_ready(shared, worker.id, &mut data);
     }
     drop(data);
+    if let Some((waiter, timeout_ms)) = block {
+        return Err(worker.start_wait(session, waiter, timeout_ms));
+    }
     aftermath::after_unlock(worker);
     Ok(result)
 }
@@ -244,10 +250,6 @@ pub fn shards_of(keyspace: &ochre_keyspace::Keyspace, row: &CommandRow, words: W
             }
             locks
         }
-        Locks::Words(find) => match find(words) {
-            Some(found) => found.iter().map(|at| keyspace.shard_of(&Key::new(words.at(*at)))).collect(),
-            None => keyspace.all_shards(),
-        },
         Locks::All => keyspace.all_shards(),
         Locks::Cursor => {
             let cursor = words.get(1).and_then(ochre_text::number::parse_u64).unwrap_or(0);
@@ -297,14 +299,6 @@ fn refuse(
     worker.count_error(error.code());
     reply.error(error.as_str());
     Flow::Done
-}
-
-/// Notes a command whose request or reply is large, unless it was refused.
-#[cold]
-fn note_large(worker: &Worker, session: &Session, row: Option<&CommandRow>, words: Words<'_>, sizes: (usize, usize)) {
-    if let Ok(row) = admission::resolve(row, words) {
-        crate::slow_commands::note_large(worker, session, row, words, sizes);
-    }
 }
 
 /// Takes back the reply that the client does not want.

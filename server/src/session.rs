@@ -4,7 +4,7 @@ use crate::clients::{Client, traits};
 use crate::commands::pubsub::Subscriptions;
 use crate::transaction::{Transaction, Watch};
 use ochre_collections::lock::Attempt;
-use ochre_reactor::Token;
+use ochre_reactor::{TimerId, Token};
 use ochre_resp::request::Parser;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -19,7 +19,7 @@ pub enum Wait {
     /// CLIENT PAUSE.
     Pause,
     /// A key with something to take.
-    Key(Arc<ochre_keyspace::Waiter>),
+    Key { waiter: Arc<ochre_keyspace::Waiter>, timer: Option<TimerId> },
 }
 
 /// Which replies a client wants (CLIENT REPLY).

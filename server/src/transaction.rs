@@ -1,7 +1,7 @@
 //! MULTI: commands are queued, and EXEC runs them under the union of their locks.
 
 use crate::aftermath;
-use crate::blocking::{Leftover, serve_ready};
+use crate::blocking::{self, Leftover, serve_ready};
 use crate::clients::traits;
 use crate::commands::SessionCall;
 use crate::dispatch::{Flow, shards_of};
@@ -9,9 +9,9 @@ use crate::session::{Session, Wait};
 use crate::shared::{CommandRow, Run};
 use ochre_collections::ShardSet;
 use ochre_collections::lock::{Attempt, Ticket};
-use ochre_commands::spec::{Locks, NO_MULTI};
+use ochre_commands::spec::{Locks, NO_MULTI, WRITE};
 use ochre_commands::{Args, Error, Key};
-use ochre_keyspace::WatchFlag;
+use ochre_keyspace::{Locked, WatchFlag};
 use ochre_resp::{Args as Words, Batch, Reply};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -123,6 +123,24 @@ pub fn watch(call: &mut SessionCall<'_>, keys: Words<'_>, reply: &mut Reply<'_>)
     reply.ok();
 }
 
+/// The shards that are missing to serve at once whoever waits for what the queued commands fill.
+fn shards_to_serve<'w>(
+    data: &Locked<'_>,
+    rows: &[&CommandRow],
+    words: impl Fn(usize) -> Words<'w>,
+) -> Option<ShardSet> {
+    if data.nobody_waits() {
+        return None;
+    }
+    let mut missing = ShardSet::new();
+    for (at, row) in rows.iter().enumerate().filter(|(_, row)| row.flags.has(WRITE)) {
+        if let Some(more) = blocking::shards_to_serve(data, row, words(at)) {
+            missing.extend_from(&more);
+        }
+    }
+    (!missing.is_empty()).then_some(missing)
+}
+
 /// Runs the queued commands.
 ///
 /// # Errors
@@ -150,24 +168,35 @@ pub fn exec(call: &mut SessionCall<'_>, reply: &mut Reply<'_>) -> Result<(), Err
         .collect();
     let mut locks = ShardSet::new();
     for (row, command) in rows.iter().zip(&commands) {
-        // Commands on sessions that look at data say so.
-        if matches!(row.run, Some(Run::Data(_))) || row.locks == Locks::All {
+        if matches!(row.run, Some(Run::Data(_))) {
             locks.extend_from(&shards_of(keyspace, row, batch.args(command, &[])));
         }
     }
     for (_, key) in call.session.watch.iter().flat_map(|watch| &watch.keys) {
         locks.insert(keyspace.shard_of(&Key::new(key)));
     }
-    let Some(guard) = lock_or_park(call, &mut locks) else { return Ok(()) };
-
     // The view borrows its own copies, because the commands on sessions in between need the worker.
     let context = call.worker.context.clone();
     let mut effects = std::mem::take(&mut call.worker.effects);
+    effects.clear();
+    let mut data = loop {
+        let Some(guard) = lock_or_park(call, &mut locks) else {
+            call.worker.effects = effects;
+            return Ok(());
+        };
+        let data = keyspace.view(guard, &context, &mut effects, call.session.db);
+        match shards_to_serve(&data, &rows, |at| batch.args(&commands[at], &[])) {
+            None => break data,
+            Some(more) => {
+                drop(data);
+                locks.extend_from(&more);
+            }
+        }
+    };
+    let mut again = data.held().clone();
     // A panic from here on finds a worker that has changed data.
     call.worker.effects.touched = true;
-    effects.clear();
     let thread = call.worker.id;
-    let mut data = keyspace.view(guard, &context, &mut effects, call.session.db);
     for (db, key) in call.session.watch.iter().flat_map(|watch| &watch.keys) {
         data.select(*db);
         data.expire_if_due(&Key::new(key));
@@ -181,7 +210,7 @@ pub fn exec(call: &mut SessionCall<'_>, reply: &mut Reply<'_>) -> Result<(), Err
         reply.null_array();
         return Ok(());
     }
-    let mut ready = Vec::new();
+    let mut ready = std::mem::take(&mut data.effects.ready);
     end(call.session, &mut call.worker.leftovers);
     reply.array(rows.len());
     for (row, command) in rows.iter().zip(&commands) {
@@ -196,7 +225,7 @@ pub fn exec(call: &mut SessionCall<'_>, reply: &mut Reply<'_>) -> Result<(), Err
                 let result = function(&mut data, &mut args, reply);
                 data.finish();
                 if let Some(block) = data.effects.block.take() {
-                    if block.times_out_with_array { reply.null_array() } else { reply.null() }
+                    if block.null_is_array { reply.null_array() } else { reply.null() }
                 }
                 ready.append(&mut data.effects.ready);
                 aftermath::commit(shared, thread, &mut data);
@@ -209,9 +238,17 @@ pub fn exec(call: &mut SessionCall<'_>, reply: &mut Reply<'_>) -> Result<(), Err
                     session: call.session,
                     row,
                     flow: Flow::Done,
-                    held: Some(&mut data),
                 };
-                let result = function(&mut nested, &mut args, reply);
+                // One that looks at all shards locks them by itself.
+                let result = if row.locks == Locks::All {
+                    drop(data);
+                    let result = function(&mut nested, &mut args, reply);
+                    let guard = keyspace.shards().lock_set_blocking(&mut again);
+                    data = keyspace.view(guard, &context, &mut effects, nested.session.db);
+                    result
+                } else {
+                    function(&mut nested, &mut args, reply)
+                };
                 if nested.flow == Flow::Close {
                     call.flow = Flow::Close;
                 }

@@ -50,20 +50,13 @@ pub struct Worker {
     /// When the waits of blocked clients end.
     pub timers: Timers<Arc<Waiter>>,
     pub leftovers: Vec<Leftover>,
-    /// Blocked clients whose locks were busy when they could have been served.
-    pub retries: Vec<u64>,
+    /// Keys that became ready while the locks to serve those who wait for them were not held: database and key.
+    pub ready: Vec<(usize, Box<[u8]>)>,
     pub cron: cron::Cron,
     /// End of the last command, ns of the monotonic clock: the next command's beginning.
     pub last_tick_ns: u64,
     /// Commands that take at least so long are noted in the slow log, ns.
     pub slow_ns: u64,
-    /// Requests and replies of at least so many bytes are noted in the command log.
-    pub large_request_bytes: usize,
-    pub large_reply_bytes: usize,
-    /// The version of the settings that this loop's copies are from.
-    settings_version: u64,
-    /// The TCP listeners, on the first loop.
-    listeners: Vec<Token>,
     stopping: bool,
 }
 
@@ -85,14 +78,10 @@ impl Worker {
             paused: Vec::new(),
             timers: Timers::new(),
             leftovers: Vec::new(),
-            retries: Vec::new(),
+            ready: Vec::new(),
             cron: cron::Cron::new(id),
             last_tick_ns: ochre_clock::monotonic_ns(),
             slow_ns: u64::MAX,
-            large_request_bytes: usize::MAX,
-            large_reply_bytes: usize::MAX,
-            settings_version: 0,
-            listeners: Vec::new(),
             stopping: false,
             shared,
         };
@@ -106,7 +95,7 @@ impl Worker {
         let desk = &self.shared.desks[self.id];
         let _ = desk.waker.set(reactor.waker());
         while !self.stopping {
-            let has_work = !self.runnable.is_empty() || !self.retries.is_empty() || !self.leftovers.is_empty();
+            let has_work = !self.runnable.is_empty() || !self.ready.is_empty() || !self.leftovers.is_empty();
             let timeout = match has_work {
                 true => Duration::ZERO,
                 false => self.cron.timeout(self.context.now_ms, self.timers.next_deadline_ms()),
@@ -137,14 +126,11 @@ impl Worker {
 
     /// Takes over what this thread keeps a copy of.
     pub fn apply_settings(&mut self) {
-        self.settings_version = self.shared.settings_version.load(Ordering::Acquire);
         self.context.limits = settings_view::limits(&self.shared.settings);
-        self.context.limits.list_plain_node_bytes_min = self.shared.debug.list_plain_node_bytes.load(Ordering::Relaxed);
         let policy = settings_view::access_policy(&self.shared.settings);
         self.context.access = ochre_keyspace::AccessClock::new(policy, self.context.now_ms, 1);
         self.context.notify = settings_view::notify(&self.shared.settings);
         self.slow_ns = settings_view::slow_ns(&self.shared.settings);
-        (self.large_request_bytes, self.large_reply_bytes) = settings_view::large_bytes(&self.shared.settings);
         self.cron.apply_settings(&self.shared.settings);
     }
 
@@ -187,14 +173,6 @@ impl Worker {
         let target = (0..desks.len()).min_by_key(load).unwrap_or(self.id);
         desks[target].connections.fetch_add(1, Ordering::Relaxed);
         if target == self.id { self.adopt(reactor, socket) } else { desks[target].post(Message::Adopt(socket)) }
-    }
-
-    /// Listens on these sockets only.
-    fn listen(&mut self, reactor: &mut Reactor, sockets: Vec<ochre_reactor::ListeningSocket>) {
-        for token in self.listeners.drain(..) {
-            reactor.close_now(token);
-        }
-        self.listeners.extend(sockets.into_iter().map(|socket| reactor.add_listener(socket)));
     }
 
     /// Tells a connection why it is not served, and closes it.
@@ -257,9 +235,12 @@ impl Worker {
         if let Wait::Shard(attempt) = &mut session.wait {
             self.shared.keyspace.shards().give_up(attempt);
         }
-        if let Wait::Key(waiter) = &session.wait {
+        if let Wait::Key { waiter, timer } = &session.wait {
             // Whoever serves it now would serve nobody.
             waiter.claim();
+            if let Some(timer) = timer {
+                self.timers.cancel(*timer);
+            }
             self.leftovers.push(Leftover::Waiter(Arc::clone(waiter)));
         }
         crate::transaction::end_watch(&mut session, &mut self.leftovers);
@@ -295,10 +276,6 @@ impl Worker {
     fn received(&mut self, reactor: &mut Reactor, token: Token, bytes: &[u8]) {
         let Some(mut session) = self.take(token) else { return };
         self.read_clock();
-        if self.settings_version != self.shared.settings_version.load(Ordering::Acquire) {
-            self.apply_settings();
-        }
-        self.counters().reads.add(1);
         self.counters().net_input_bytes.add(bytes.len() as u64);
         let client = &session.client;
         client.net_input_bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
@@ -386,7 +363,6 @@ impl Worker {
     fn send_output(&mut self, reactor: &mut Reactor, session: &mut Session) {
         if !session.output.is_empty() {
             let bytes = session.output.len() as u64;
-            self.counters().writes.add(1);
             self.counters().net_output_bytes.add(bytes);
             session.client.net_output_bytes.fetch_add(bytes, Ordering::Relaxed);
             reactor.send(session.token, std::mem::take(&mut session.output));
@@ -413,8 +389,6 @@ impl Worker {
 
     /// Runs the whole commands at the beginning of `buffer`; the answer is how many bytes they took.
     fn process(&mut self, reactor: &mut Reactor, session: &mut Session, buffer: &[u8]) -> usize {
-        // The first command begins now; each later one where the one before it ended.
-        self.last_tick_ns = ochre_clock::monotonic_ns();
         let mut batch = std::mem::take(&mut self.batch);
         let mut calls = std::mem::take(&mut self.calls);
         if session.output.capacity() == 0 {
@@ -586,11 +560,10 @@ impl Worker {
                 Message::Kill { client, flush } => self.end_client(reactor, client, flush),
                 Message::PauseChanged => self.resume_paused(),
                 Message::SettingsChanged => self.apply_settings(),
-                Message::Listen(sockets) => self.listen(reactor, sockets),
                 Message::Adopt(socket) => self.adopt(reactor, socket),
                 Message::Deliver(message, delivery) => self.deliver(reactor, &message, &delivery),
                 Message::Unblocked { waiter, reply } => self.unblocked(reactor, &waiter, &reply),
-                Message::Retry(client) => self.retries.push(client),
+                Message::Ready { db, key } => self.ready.push((db, key)),
                 Message::Stop => self.stopping = true,
             }
         }
@@ -618,9 +591,7 @@ impl Worker {
     }
 
     fn run_runnable(&mut self, reactor: &mut Reactor) {
-        for client in std::mem::take(&mut self.retries) {
-            self.retry(client);
-        }
+        self.serve_later();
         for client in std::mem::take(&mut self.runnable) {
             let Some(&token) = self.tokens.get(&client) else { continue };
             let Some(mut session) = self.take(token) else { continue };
@@ -692,7 +663,7 @@ impl Handler for Worker {
             Event::PeerClosed { token } => {
                 if let Some(mut session) = self.take(token) {
                     session.input_ended = true;
-                    if matches!(session.wait, Wait::Key(_)) {
+                    if matches!(session.wait, Wait::Key { .. }) {
                         // Whoever is blocked and gone must not be served in place of one who is there.
                         return self.end(reactor, session, false);
                     }

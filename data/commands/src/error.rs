@@ -74,6 +74,10 @@ impl Error {
     pub const GEO_SEARCH_STORE_WITH: Error =
         Error::fixed("ERR GEOSEARCHSTORE is not compatible with WITHDIST, WITHHASH and WITHCOORD options");
     pub const INVALID_KEYS: Error = Error::fixed("ERR Invalid arguments specified for command");
+    pub const TIMEOUT_NOT_A_FLOAT: Error = Error::fixed("ERR timeout is not a float or out of range");
+    pub const TIMEOUT_NOT_AN_INTEGER: Error = Error::fixed("ERR timeout is not an integer or out of range");
+    pub const TIMEOUT_NEGATIVE: Error = Error::fixed("ERR timeout is negative");
+    pub const TIMEOUT_OUT_OF_RANGE: Error = Error::fixed("ERR timeout is out of range");
     pub const OUT_OF_MEMORY: Error = Error::fixed("OOM command not allowed when used memory > 'maxmemory'.");
     pub const NOT_AUTHENTICATED: Error = Error::fixed("NOAUTH Authentication required.");
     pub const INTERNAL: Error = Error::fixed("ERR internal error");

@@ -1,6 +1,5 @@
 //! One `check` for all command tests: words in as a client types them, the reply out.
 
-use crate::spec::Locks;
 use crate::table::{Row, Table};
 use crate::{Args, DataFn, Error, FAMILIES, Key};
 use ochre_collections::lock::ShardSet;
@@ -89,7 +88,8 @@ impl Db {
     }
 
     /// Runs a command, its words split as on an inline request, and shows the reply on one line: integers and doubles as
-    /// they are, strings as their text, null as `nil`, arrays (also sets and maps) in brackets, errors behind a `-`.
+    /// they are, strings as their text, null as `nil`, arrays (also sets and maps) in brackets, errors behind a `-`. A command
+    /// that waits is shown with its keys and its timeout.
     pub fn run(&mut self, command: &str) -> Shown {
         let words = ochre_text::quote::split_args(command.as_bytes()).expect("the test's quotes match");
         let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
@@ -99,6 +99,11 @@ impl Db {
     /// As `run`, for words of any bytes.
     pub fn run_words(&mut self, words: &[&[u8]]) -> Shown {
         let bytes = self.run_raw(words);
+        if let Some(block) = &self.effects.block {
+            assert_eq!(bytes, b"", "a command that waits replies nothing yet");
+            let keys: Vec<_> = block.keys.iter().map(|key| String::from_utf8_lossy(key)).collect();
+            return format!("waits for {}, {} ms", keys.join(" "), block.timeout_ms);
+        }
         let mut at = 0;
         let shown = show(&bytes, &mut at);
         assert_eq!(at, bytes.len(), "one reply to {words:?}, not {:?}", String::from_utf8_lossy(&bytes));
@@ -138,27 +143,22 @@ impl Db {
 
     /// The shards that a command needs, as the server locks them.
     fn shards_of(&self, row: &Row<DataFn>, words: Words<'_>) -> ShardSet {
-        let shard_of = |at: usize| self.keyspace.shard_of(&Key::new(words.at(at)));
-        match row.spec.locks {
-            Locks::Keys if !row.spec.keys.is_empty() => {
-                let mut locks = ShardSet::new();
-                for spec in row.spec.keys {
-                    match spec.locate(words) {
-                        Ok(Some((first, count, step))) => {
-                            (0..count).for_each(|at| _ = locks.insert(shard_of(first + at * step)));
-                        }
-                        Ok(None) => return self.keyspace.all_shards(),
-                        Err(_) => {}
+        let mut locks = ShardSet::new();
+        if row.spec.locks != crate::spec::Locks::Keys || row.spec.keys.is_empty() {
+            return self.keyspace.all_shards();
+        }
+        for spec in row.spec.keys {
+            match spec.locate(words) {
+                Ok(Some((first, count, step))) => {
+                    for at in 0..count {
+                        locks.insert(self.keyspace.shard_of(&Key::new(words.at(first + at * step))));
                     }
                 }
-                locks
+                Ok(None) => return self.keyspace.all_shards(),
+                Err(_) => {}
             }
-            Locks::Words(find) => match find(words) {
-                Some(found) => found.into_iter().map(shard_of).collect(),
-                None => self.keyspace.all_shards(),
-            },
-            _ => self.keyspace.all_shards(),
         }
+        locks
     }
 
     /// Runs a command and compares its reply.

@@ -133,6 +133,9 @@ fn expired(shard: &Shard, db: usize, key: &[u8], context: &Context, effects: &mu
     if !shard.watchers.is_empty() {
         shard.watchers.changed(db, key);
     }
+    if shard.waiters.notices_loss() && shard.waiters.notices_loss_of(db, key) {
+        effects.ready.push((db, key.into()));
+    }
     if context.log_wanted {
         effects.removals.push((db, key.into()));
     }

@@ -261,6 +261,7 @@ impl<'a> Locked<'a> {
         let now_ms = self.context.now_ms;
         let expire = self.context.expire;
         let notify_new = self.context.notify.any(Class::NEW);
+        self.note_loss(self.db, key);
         let database = self.database_mut(key);
         match database.table.entry(key.hash(), key.bytes()) {
             Lookup::Found(mut slot) => {
@@ -339,6 +340,7 @@ impl<'a> Locked<'a> {
         let database = self.database_mut_in(db, key);
         let entry = database.table.remove(key.hash(), key.bytes())?;
         database.deadlines -= usize::from(entry.as_ref().expiry_ms().is_some());
+        self.note_loss(db, key);
         Some(entry)
     }
 
@@ -525,11 +527,21 @@ impl<'a> Locked<'a> {
         }
     }
 
+    /// `key` is gone or gets another value: who reads a stream as a member of a group may notice.
+    #[inline]
+    fn note_loss(&mut self, db: usize, key: &Key<'_>) {
+        let shard = self.guard.get(self.keyspace.shard_of(key));
+        if shard.waiters.notices_loss() && shard.waiters.notices_loss_of(db, key.bytes()) {
+            self.effects.ready.push((db, key.bytes().into()));
+        }
+    }
+
     /// Lets the client wait until one of `keys` may have something to take; the command is run again then. Where clients
-    /// cannot wait (in a transaction or a script) it is as if the time was over at once.
-    pub fn block(&mut self, keys: &[Key<'_>], timeout_ms: u64, times_out_with_array: bool) {
+    /// cannot wait (in a transaction or a script) it is as if the time was over at once: the reply is a plain null, or a null
+    /// array. What is answered can be refined.
+    pub fn block(&mut self, keys: &[Key<'_>], timeout_ms: u64, null_is_array: bool) -> &mut Block {
         let keys = keys.iter().map(|key| key.bytes().into()).collect();
-        self.effects.block = Some(Block { keys, timeout_ms, times_out_with_array });
+        self.effects.block.insert(Block { keys, timeout_ms, null_is_array, words: None, notices_loss: false })
     }
 
     /// Puts a blocked client into the queues of its keys, whose shards are held.
@@ -540,10 +552,14 @@ impl<'a> Locked<'a> {
         }
     }
 
-    /// The client that has waited longest for `key` of database `db`, `skipped` of them left out.
-    pub fn oldest_waiter(&mut self, db: usize, key: &[u8], skipped: usize) -> Option<std::sync::Arc<Waiter>> {
-        let shard = self.keyspace.shard_of(&Key::new(key));
-        self.guard.get_mut(shard).waiters.oldest(db, key, skipped)
+    /// The client that has waited longest for `key` of database `db`, of those that came after turn `after`.
+    pub fn next_waiter(&self, db: usize, key: &Key<'_>, after: u64) -> Option<std::sync::Arc<Waiter>> {
+        self.guard.get(self.keyspace.shard_of(key)).waiters.next(db, key.bytes(), after)
+    }
+
+    /// Whether somebody waits for `key` who notices when it is gone.
+    pub fn notices_loss(&self, key: &Key<'_>) -> bool {
+        self.guard.get(self.keyspace.shard_of(key)).waiters.notices_loss_of(self.db, key.bytes())
     }
 
     /// Takes a client out of those queues of its keys whose shards are held.
@@ -554,6 +570,36 @@ impl<'a> Locked<'a> {
                 self.guard.get_mut(shard).waiters.remove(key, waiter);
             }
         }
+    }
+
+    /// The shards that are needed to serve at once whoever waits for one of `keys`, and whoever is served by what they do in
+    /// turn. `None` when these are held, or nobody waits.
+    #[cold]
+    pub fn shards_to_serve(&self, keys: &mut dyn Iterator<Item = &[u8]>) -> Option<ShardSet> {
+        let mut needed = ShardSet::new();
+        for key in keys {
+            let shard = self.keyspace.shard_of(&Key::new(key));
+            if let Some(shards) = self.guard.get(shard).waiters.shards_of(key) {
+                needed.extend_from(&shards);
+            }
+        }
+        // Nobody says which keys a waiter's command will fill, so all waiters of their shards count.
+        loop {
+            let before = needed.len();
+            for shard in needed.clone().iter().filter(|shard| self.guard.held().contains(*shard)) {
+                needed.extend_from(self.guard.get(shard).waiters.shards());
+            }
+            if needed.len() == before {
+                break;
+            }
+        }
+        (!self.guard.held().contains_all(&needed)).then_some(needed)
+    }
+
+    /// Whether nobody waits for a key of the shards that are held.
+    #[inline]
+    pub fn nobody_waits(&self) -> bool {
+        self.guard.held().iter().all(|shard| self.guard.get(shard).waiters.is_empty())
     }
 
     /// Watches `key` for the owner of `flag`.

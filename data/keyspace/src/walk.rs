@@ -106,16 +106,20 @@ impl Locked<'_> {
     /// background if it is much.
     pub fn empty(&mut self, db: usize) -> Vec<Table<Entry>> {
         let now_ms = self.now_ms();
-        let mut emptied = Vec::new();
+        let (mut emptied, mut ready) = (Vec::new(), Vec::new());
         for number in self.held().clone().iter() {
             let shard = self.guard_mut().get_mut(number);
             raise_watchers(shard, db, now_ms);
+            if shard.waiters.notices_loss() {
+                note_waited(shard, db, &mut ready);
+            }
             let database = &mut shard.databases[db];
             if !database.table.is_empty() {
                 emptied.push(std::mem::take(&mut *database).table);
             }
         }
         self.effects.touched = true;
+        self.effects.ready.append(&mut ready);
         emptied
     }
 
@@ -123,6 +127,7 @@ impl Locked<'_> {
     pub fn swap(&mut self, one: usize, other: usize) {
         assert_eq!(self.held().len(), self.keyspace().shard_count(), "SWAPDB holds all shards");
         let now_ms = self.now_ms();
+        let mut ready = Vec::new();
         for number in 0..self.keyspace().shard_count() {
             let shard = self.guard_mut().get_mut(number);
             raise_watchers(shard, one, now_ms);
@@ -130,9 +135,17 @@ impl Locked<'_> {
             shard.databases.swap(one, other);
             raise_watchers(shard, one, now_ms);
             raise_watchers(shard, other, now_ms);
+            note_waited(shard, one, &mut ready);
+            note_waited(shard, other, &mut ready);
         }
         self.effects.touched = true;
+        self.effects.ready.append(&mut ready);
     }
+}
+
+/// Whoever waits for a key of database `db` may find something else there.
+fn note_waited(shard: &crate::Shard, db: usize, ready: &mut Vec<(usize, Box<[u8]>)>) {
+    ready.extend(shard.waiters.keys_of(db).map(|key| (db, Box::from(key))));
 }
 
 /// Whoever watches a key of database `db` that lives there sees it change.

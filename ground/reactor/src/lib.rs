@@ -23,5 +23,5 @@ pub use address::Address;
 pub use reactor::{Backend, Event, Handler, Options, Reactor};
 pub use slots::Token;
 pub use socket::{ListeningSocket, Socket, TcpOptions};
-pub use timers::Timers;
+pub use timers::{TimerId, Timers};
 pub use waker::Waker;

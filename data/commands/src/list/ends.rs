@@ -88,6 +88,8 @@ fn push_if_there(data: &mut Locked<'_>, args: &mut Args<'_>, end: End, reply: &m
     let pushed = args.rest();
     let length = push_all(list, pushed, end, limits);
     data.changed_times(&key, Class::LIST, push_event(end), pushed.len() as u64);
+    // BLMOVEM may wait for a list to grow.
+    data.note_ready(&key);
     reply.count(length);
     Ok(())
 }

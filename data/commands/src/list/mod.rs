@@ -1,5 +1,6 @@
 //! Group list: both ends, indices, values and moves between lists.
 
+mod blocking;
 mod ends;
 mod indices;
 mod moves;
@@ -29,6 +30,12 @@ pub const COMMANDS: &[Command] = &[
     moves::LMOVE,
     moves::RPOPLPUSH,
     several::LMOVEM,
+    blocking::BLPOP,
+    blocking::BRPOP,
+    blocking::BLMPOP,
+    blocking::BLMOVE,
+    blocking::BRPOPLPUSH,
+    blocking::BLMOVEM,
 ];
 
 /// The next word as LEFT or RIGHT.
@@ -40,6 +47,14 @@ fn end(args: &mut Args<'_>) -> Result<End, Error> {
         Ok(End::Right)
     } else {
         Err(Error::SYNTAX)
+    }
+}
+
+/// The word for an end.
+fn end_word(end: End) -> &'static [u8] {
+    match end {
+        End::Left => b"LEFT",
+        End::Right => b"RIGHT",
     }
 }
 

@@ -38,6 +38,8 @@ fn linsert(data: &mut Locked<'_>, args: &mut Args<'_>, reply: &mut Reply<'_>) ->
     let length = list.len();
     edit.finish();
     data.changed(&key, Class::LIST, "linsert");
+    // BLMOVEM may wait for a list to grow.
+    data.note_ready(&key);
     reply.count(length);
     Ok(())
 }

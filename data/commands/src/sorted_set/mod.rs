@@ -1,5 +1,6 @@
 //! Group sorted_set: members kept in the order of their scores.
 
+mod blocking;
 mod bounds;
 mod combine;
 mod members;
@@ -46,6 +47,9 @@ pub const COMMANDS: &[Command] = &[
     pops::ZPOPMIN,
     pops::ZPOPMAX,
     pops::ZMPOP,
+    blocking::BZPOPMIN,
+    blocking::BZPOPMAX,
+    blocking::BZMPOP,
     sample::ZRANDMEMBER,
     walk::ZSCAN,
     combine::ZUNION,

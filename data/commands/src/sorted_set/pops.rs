@@ -29,7 +29,7 @@ impl End {
     }
 
     /// The command that takes from this end, as the log has it; its event is the same word in lower case.
-    fn command(self) -> &'static str {
+    pub(super) fn command(self) -> &'static str {
         match self {
             End::Min => "ZPOPMIN",
             End::Max => "ZPOPMAX",
@@ -52,7 +52,6 @@ pub(crate) enum Listing {
     /// An array for each member and its score: the same with a count, in version 3.
     Pairs,
     /// As `Flat` behind the key: BZPOPMIN and BZPOPMAX.
-    #[expect(dead_code, reason = "the commands that block are still to come")]
     KeyedFlat,
     /// The key, and an array of `Pairs`: ZMPOP and BZMPOP.
     KeyedPairs,
@@ -203,6 +202,12 @@ impl PopRequest {
             count = Some(positive(args.word(), Error::COUNT)?);
         }
         Ok(PopRequest { first_key, keys, end, count: count.unwrap_or(1) })
+    }
+
+    /// The keys that it may take from.
+    pub(crate) fn keys<'a>(&self, args: &Args<'a>) -> impl Iterator<Item = Key<'a>> + use<'a> {
+        let argv = args.argv();
+        (self.first_key..self.first_key + self.keys).map(move |at| Key::new(argv.at(at)))
     }
 
     /// Takes from the first key that holds a sorted set, and logs that as a plain pop; says whether there was one.

@@ -1,5 +1,3 @@
-//! Sketches through both encodings, against what the formulas and a plain set say.
-
 use super::*;
 use proptest::prelude::*;
 

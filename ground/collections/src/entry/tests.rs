@@ -1,5 +1,3 @@
-//! Entries in every shape, and their way from one to another.
-
 use std::rc::Rc;
 
 use proptest::prelude::*;
