@@ -380,3 +380,142 @@ pub(super) const ZDIFFSTORE: Command = Command::new(
 fn zdiffstore(data: &mut Locked<'_>, args: &mut Args<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {
     store_combined(data, args, "zdiffstore", Wanted::Difference, reply)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::in_both_encodings;
+    use crate::Error;
+    use crate::testing::Db;
+    use ochre_resp::Protocol;
+
+    const NONE: [i64; 0] = [];
+
+    fn fill(db: &mut Db) {
+        db.run("ZADD x 1 a 2 b 3 c");
+        db.run("ZADD y 10 b 20 c 30 d 1 7");
+        db.run("SADD s a d 7");
+        db.run("SET text x");
+    }
+
+    #[test]
+    fn a_union_has_the_members_of_any_input() {
+        in_both_encodings(|db| {
+            fill(db);
+            db.check("ZUNION 2 x y", ["7", "a", "b", "c", "d"]);
+            db.check("ZUNION 2 x y WITHSCORES", ["7", "1", "a", "1", "b", "12", "c", "23", "d", "30"]);
+            db.check("ZUNION 2 x y AGGREGATE MIN WITHSCORES", ["7", "1", "a", "1", "b", "2", "c", "3", "d", "30"]);
+            db.check("ZUNION 2 x y AGGREGATE max WITHSCORES", ["7", "1", "a", "1", "b", "10", "c", "20", "d", "30"]);
+            db.check("ZUNION 2 x y AGGREGATE COUNT WITHSCORES", ["7", "1", "a", "1", "d", "1", "b", "2", "c", "2"]);
+            db.check("ZUNION 2 x s WEIGHTS 2 -1 WITHSCORES", ["7", "-1", "d", "-1", "a", "1", "b", "4", "c", "6"]);
+            db.check("ZUNION 1 x WEIGHTS -1", ["c", "b", "a"]);
+            db.check("ZUNION 3 x x missing WITHSCORES", ["a", "2", "b", "4", "c", "6"]);
+            db.check("ZUNION 2 s s WITHSCORES", ["7", "2", "a", "2", "d", "2"]);
+            db.check("ZUNION 1 missing", NONE);
+            db.protocol = Protocol::Resp3;
+            assert_eq!(db.run_raw(&[b"ZUNION", b"1", b"missing", b"WITHSCORES"]), b"*0\r\n");
+            db.run("ZADD one 1.5 m");
+            assert_eq!(db.run_raw(&[b"ZUNION", b"1", b"one", b"WITHSCORES"]), b"*1\r\n*2\r\n$1\r\nm\r\n,1.5\r\n");
+        });
+    }
+
+    #[test]
+    fn an_intersection_has_the_members_of_all_inputs() {
+        in_both_encodings(|db| {
+            fill(db);
+            db.check("ZINTER 2 x y WITHSCORES", ["b", "12", "c", "23"]);
+            db.check("ZINTER 2 y x WEIGHTS 0.5 1 AGGREGATE MAX WITHSCORES", ["b", "5", "c", "10"]);
+            db.check("ZINTER 2 y s AGGREGATE COUNT WEIGHTS 3 4 WITHSCORES", ["7", "7", "d", "7"]);
+            db.check("ZINTER 2 x x WITHSCORES", ["a", "2", "b", "4", "c", "6"]);
+            db.check("ZINTER 3 x y s", NONE);
+            db.check("ZINTER 2 x missing", NONE);
+            db.check("ZINTERCARD 2 x y", 2);
+            db.check("ZINTERCARD 2 x y LIMIT 1", 1);
+            db.check("ZINTERCARD 2 x y LIMIT 0", 2);
+            db.check("ZINTERCARD 2 x missing LIMIT 5", 0);
+        });
+    }
+
+    #[test]
+    fn a_difference_has_the_members_of_the_first_input_alone() {
+        in_both_encodings(|db| {
+            fill(db);
+            db.check("ZDIFF 2 x y WITHSCORES", ["a", "1"]);
+            db.check("ZDIFF 2 y x WITHSCORES", ["7", "1", "d", "30"]);
+            db.check("ZDIFF 1 s", ["7", "a", "d"]);
+            db.check("ZDIFF 3 y s missing", ["b", "c"]);
+            db.check("ZDIFF 2 x x", NONE);
+            db.check("ZDIFF 2 missing x", NONE);
+            // Many inputs that are small together are looked up as one.
+            db.run("SADD one b");
+            db.check("ZDIFF 3 y one missing", ["7", "c", "d"]);
+        });
+    }
+
+    #[test]
+    fn infinities_cancel_out() {
+        in_both_encodings(|db| {
+            db.run("ZADD x inf a -inf b 0 c");
+            db.run("ZADD y -inf a -inf b 0 c");
+            db.check("ZUNION 2 x y WITHSCORES", ["b", "-inf", "a", "0", "c", "0"]);
+            db.check("ZINTER 2 x y WITHSCORES", ["b", "-inf", "a", "0", "c", "0"]);
+            db.check("ZUNION 1 x WEIGHTS 0 WITHSCORES", ["a", "0", "b", "0", "c", "0"]);
+            db.check("ZUNION 2 x y WEIGHTS inf -inf AGGREGATE COUNT WITHSCORES", ["a", "0", "b", "0", "c", "0"]);
+        });
+    }
+
+    #[test]
+    fn what_is_stored_replaces_what_was_there() {
+        in_both_encodings(|db| {
+            fill(db);
+            for (command, size, event, members) in [
+                ("ZUNIONSTORE text 2 x s", 5, "zunionstore text", "[7 1 d 1 a 2 b 2 c 3]"),
+                ("ZINTERSTORE text 2 x y", 2, "zinterstore text", "[b 12 c 23]"),
+                ("ZDIFFSTORE text 2 x y", 1, "zdiffstore text", "[a 1]"),
+                ("ZUNIONSTORE x 2 x y AGGREGATE COUNT", 5, "zunionstore x", ""),
+            ] {
+                db.check(command, size);
+                assert_eq!((db.events(), db.logged()), (vec![event.into()], "verbatim".into()));
+                assert_eq!(db.effects.changes, 1);
+                if !members.is_empty() {
+                    db.check("ZRANGE text 0 -1 WITHSCORES", members);
+                }
+            }
+            db.check("ZRANGE x 0 -1 WITHSCORES", ["7", "1", "a", "1", "d", "1", "b", "2", "c", "2"]);
+            db.check("ZINTERSTORE text 2 x missing", 0);
+            assert_eq!(db.events(), ["del text"]);
+            db.check_quiet("ZDIFFSTORE text 1 missing", 0);
+        });
+    }
+
+    #[test]
+    fn keys_are_judged_before_options() {
+        in_both_encodings(|db| {
+            fill(db);
+            for (command, error) in [
+                ("ZUNION x x", Error::NOT_AN_INTEGER),
+                ("ZUNION 0 x", Error::no_input_keys("zunion")),
+                ("ZINTERSTORE d -1 x", Error::no_input_keys("zinterstore")),
+                ("ZUNION 2 x", Error::SYNTAX),
+                ("ZUNION 9223372036854775807 x", Error::SYNTAX),
+                ("ZUNION 1 text what", Error::WRONG_TYPE),
+                ("ZUNION 1 x what", Error::SYNTAX),
+                ("ZUNION 1 x WEIGHTS", Error::SYNTAX),
+                ("ZUNION 1 x WEIGHTS a", Error::WEIGHT),
+                ("ZUNION 2 x y WEIGHTS 1", Error::SYNTAX),
+                ("ZUNION 1 x WEIGHTS 1 2", Error::SYNTAX),
+                ("ZUNION 1 x AGGREGATE", Error::SYNTAX),
+                ("ZUNION 1 x AGGREGATE AVG", Error::SYNTAX),
+                ("ZUNIONSTORE d 1 x WITHSCORES", Error::SYNTAX),
+                ("ZDIFF 1 x WEIGHTS 1", Error::SYNTAX),
+                ("ZDIFF 1 x AGGREGATE SUM", Error::SYNTAX),
+                ("ZINTERCARD 1 x LIMIT -1", Error::NEGATIVE_LIMIT),
+                ("ZINTERCARD 1 x LIMIT a", Error::NEGATIVE_LIMIT),
+                ("ZINTERCARD 1 x LIMIT", Error::SYNTAX),
+                ("ZINTERCARD 1 x WITHSCORES", Error::SYNTAX),
+                ("ZINTERCARD 1 x WEIGHTS 1", Error::SYNTAX),
+            ] {
+                db.check_quiet(command, error);
+            }
+        });
+    }
+}

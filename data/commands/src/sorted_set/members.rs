@@ -167,3 +167,127 @@ fn zrem(data: &mut Locked<'_>, args: &mut Args<'_>, reply: &mut Reply<'_>) -> Re
     reply.count(removed);
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::in_both_encodings;
+    use crate::Error;
+    use crate::testing::{Db, Null};
+    use ochre_resp::Protocol;
+
+    #[test]
+    fn zadd_replies_how_many_were_new() {
+        in_both_encodings(|db| {
+            db.check("ZADD z 1 a 2 b", 2);
+            assert_eq!((db.events(), db.logged()), (vec!["zadd z".into()], "verbatim".into()));
+            assert_eq!(db.effects.changes, 2);
+            db.check("ZADD z 1 a 3 b 4 c", 1);
+            assert_eq!(db.effects.changes, 2, "one new, one changed");
+            db.check_quiet("ZADD z 1 a 3 b", 0);
+            db.check("ZADD z CH 1 a 5 b 6 d", 2);
+            db.check("ZRANGE z 0 -1 WITHSCORES", ["a", "1", "c", "4", "b", "5", "d", "6"]);
+            db.check("ZADD z 7 a 8 a", 0);
+            db.check("ZSCORE z a", "8");
+        });
+    }
+
+    #[test]
+    fn zadd_adds_only_new_or_only_known_members() {
+        in_both_encodings(|db| {
+            db.check_quiet("ZADD z XX 1 a", 0);
+            db.check("EXISTS z", 0);
+            db.check("ZADD z NX 1 a", 1);
+            db.check("ZADD z NX CH 2 a 2 b", 1);
+            db.check("ZADD z XX CH 3 a 3 c", 1);
+            db.check("ZRANGE z 0 -1 WITHSCORES", ["b", "2", "a", "3"]);
+        });
+    }
+
+    #[test]
+    fn zadd_changes_scores_only_up_or_only_down() {
+        in_both_encodings(|db| {
+            db.check("ZADD z 5 a", 1);
+            db.check_quiet("ZADD z GT CH 4 a", 0);
+            db.check_quiet("ZADD z LT CH 6 a", 0);
+            db.check("ZADD z GT CH 6 a 1 b", 2);
+            db.check("ZADD z LT XX CH 5 a 1 c", 1);
+            db.check_quiet("ZADD z GT INCR -1 a", Null);
+            db.check("ZADD z LT INCR -1 a", "4");
+        });
+    }
+
+    #[test]
+    fn zincrby_adds_to_the_score() {
+        in_both_encodings(|db| {
+            db.check("ZINCRBY z 1.5 a", "1.5");
+            assert_eq!((db.events(), db.logged()), (vec!["zincr z".into()], "verbatim".into()));
+            db.check("ZINCRBY z 1.5 a", "3");
+            db.check("ZADD z INCR 1 a", "4");
+            db.check_quiet("ZINCRBY z 0 a", "4");
+            db.check_quiet("ZADD z NX INCR 1 a", Null);
+            db.check_quiet("ZADD z XX INCR 1 b", Null);
+            db.check_quiet("ZADD missing XX INCR 1 b", Null);
+            db.check("ZADD z XX INCR inf a", "inf");
+            db.check_quiet("ZINCRBY z -inf a", Error::SCORE_IS_NAN);
+            db.check("ZSCORE z a", "inf");
+            db.protocol = Protocol::Resp3;
+            assert_eq!(db.run_raw(&[b"ZINCRBY", b"z", b"0.5", b"n"]), b",0.5\r\n");
+            assert_eq!(db.run_raw(&[b"ZADD", b"z", b"NX", b"INCR", b"1", b"n"]), b"_\r\n");
+        });
+    }
+
+    #[test]
+    fn zadd_judges_all_words_before_it_changes_anything() {
+        let mut db = Db::new();
+        db.run("SET text x");
+        for (words, error) in [
+            ("z CH 1", Error::SYNTAX),
+            ("z 1 a 2", Error::SYNTAX),
+            ("z NX XX", Error::SYNTAX),
+            ("z NX XX 1 a", Error::XX_AND_NX),
+            ("z NX GT 1 a", Error::GT_LT_AND_NX),
+            ("z LT GT 1 a", Error::GT_LT_AND_NX),
+            ("z INCR 1 a 2 b", Error::INCR_OF_MANY),
+            ("z 1 a x b", Error::NOT_A_FLOAT),
+            ("z 1 a nan b", Error::NOT_A_FLOAT),
+            ("z CH INCRS a", Error::NOT_A_FLOAT),
+            ("text x a", Error::NOT_A_FLOAT),
+            ("text 1 a", Error::WRONG_TYPE),
+            ("text XX 1 a", Error::WRONG_TYPE),
+        ] {
+            db.check_quiet(&format!("ZADD {words} "), error);
+        }
+        db.check_quiet("ZINCRBY z NX a", Error::SYNTAX);
+        db.check_quiet("ZINCRBY z x a", Error::NOT_A_FLOAT);
+        db.check("EXISTS z", 0);
+    }
+
+    #[test]
+    fn many_or_long_members_make_a_tree() {
+        let mut db = Db::new();
+        db.run(&(0..128).fold("ZADD z".to_string(), |words, number| format!("{words} {number} m{number}")));
+        db.check("OBJECT ENCODING z", "listpack");
+        db.run("ZADD z 1 one-more");
+        db.check("OBJECT ENCODING z", "skiplist");
+        db.check("ZCARD z", 129);
+        db.run(&format!("ZADD long 1 {}", "x".repeat(65)));
+        db.check("OBJECT ENCODING long", "skiplist");
+    }
+
+    #[test]
+    fn zrem_removes_the_key_with_its_last_member() {
+        in_both_encodings(|db| {
+            db.run("ZADD z 1 a 2 b 3 c");
+            db.check_quiet("ZREM z x", 0);
+            db.check_quiet("ZREM missing x", 0);
+            db.check("ZREM z a x a", 1);
+            assert_eq!((db.events(), db.effects.changes), (vec!["zrem z".into()], 1));
+            db.check("ZREM z b c d", 2);
+            assert_eq!(db.events(), ["zrem z", "del z"]);
+            assert_eq!((db.logged().as_str(), db.effects.changes), ("verbatim", 2));
+            db.check("EXISTS z", 0);
+            db.run("SET text x");
+            db.check_quiet("ZREM text a", Error::WRONG_TYPE);
+        });
+    }
+}

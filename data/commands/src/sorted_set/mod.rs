@@ -14,6 +14,8 @@ mod sample;
 mod scores;
 mod sources;
 mod store;
+#[cfg(test)]
+pub(crate) mod testing;
 mod walk;
 
 pub(crate) use members::{Pairs, add_pairs};

@@ -228,3 +228,80 @@ impl PopRequest {
         Ok(false)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::in_both_encodings;
+    use crate::Error;
+    use ochre_resp::Protocol;
+
+    const NONE: [i64; 0] = [];
+
+    #[test]
+    fn zpopmin_and_zpopmax_take_from_their_end() {
+        in_both_encodings(|db| {
+            db.run("ZADD z 1 a 2 b 3 c 4 d 5 e");
+            db.check("ZPOPMIN z", ["a", "1"]);
+            assert_eq!((db.events(), db.logged()), (vec!["zpopmin z".into()], "verbatim".into()));
+            db.check("ZPOPMAX z 2", ["e", "5", "d", "4"]);
+            assert_eq!((db.events(), db.effects.changes), (vec!["zpopmax z".into()], 2));
+            db.check_quiet("ZPOPMAX z 0", NONE);
+            db.check("ZPOPMIN z 9", ["b", "2", "c", "3"]);
+            assert_eq!(db.events(), ["zpopmin z", "del z"]);
+            db.check_quiet("ZPOPMIN z", NONE);
+            db.check_quiet("ZPOPMIN z 5", NONE);
+            db.run("ZADD z 1 a 2 b 3 c");
+            db.protocol = Protocol::Resp3;
+            assert_eq!(db.run_raw(&[b"ZPOPMIN", b"z"]), b"*2\r\n$1\r\na\r\n,1\r\n");
+            assert_eq!(db.run_raw(&[b"ZPOPMIN", b"z", b"1"]), b"*1\r\n*2\r\n$1\r\nb\r\n,2\r\n");
+        });
+    }
+
+    #[test]
+    fn zpopmin_judges_its_count_before_the_key() {
+        in_both_encodings(|db| {
+            db.run("SET text x");
+            db.check_quiet("ZPOPMIN text -1", Error::NOT_POSITIVE);
+            db.check_quiet("ZPOPMIN text x", Error::NOT_POSITIVE);
+            db.check_quiet("ZPOPMIN text 1 2", Error::SYNTAX);
+            db.check_quiet("ZPOPMIN text 0", Error::WRONG_TYPE);
+            db.check_quiet("ZPOPMAX text", Error::WRONG_TYPE);
+        });
+    }
+
+    #[test]
+    fn zmpop_takes_from_the_first_key_that_is_there_and_logs_a_plain_pop() {
+        in_both_encodings(|db| {
+            db.run("ZADD y 1 a 2 b 3 c");
+            db.run("ZADD z 9 x");
+            db.check("ZMPOP 3 missing y z MIN", "[y [[a 1]]]");
+            assert_eq!((db.events(), db.logged()), (vec!["zpopmin y".into()], "ZPOPMIN y 1".into()));
+            db.check("ZMPOP 2 y z max COUNT 10", "[y [[c 3] [b 2]]]");
+            assert_eq!((db.events(), db.logged()), (vec!["zpopmax y".into(), "del y".into()], "ZPOPMAX y 2".into()));
+            db.check("ZMPOP 2 y z MIN COUNT 1", "[z [[x 9]]]");
+            db.check_quiet("ZMPOP 2 y z MIN", crate::testing::Null);
+            assert_eq!(db.run_raw(&[b"ZMPOP", b"1", b"y", b"MIN"]), b"*-1\r\n");
+        });
+    }
+
+    #[test]
+    fn zmpop_judges_its_words_before_the_keys() {
+        in_both_encodings(|db| {
+            db.run("SET text x");
+            for (words, error) in [
+                ("0 text MIN", Error::NUMKEYS),
+                ("x text MIN", Error::NUMKEYS),
+                ("2 text MIN", Error::SYNTAX),
+                ("9223372036854775807 text MIN", Error::SYNTAX),
+                ("1 text MID", Error::SYNTAX),
+                ("1 text MIN COUNT", Error::SYNTAX),
+                ("1 text MIN COUNT 0", Error::COUNT),
+                ("1 text MIN COUNT x", Error::COUNT),
+                ("1 text MIN COUNT 1 COUNT 1", Error::SYNTAX),
+                ("1 text MIN COUNT 1", Error::WRONG_TYPE),
+            ] {
+                db.check_quiet(&format!("ZMPOP {words}"), error);
+            }
+        });
+    }
+}

@@ -206,3 +206,113 @@ fn zrangestore(data: &mut Locked<'_>, args: &mut Args<'_>, reply: &mut Reply<'_>
     store(data, &destination, found.unwrap_or_else(SortedSet::new), "zrangestore", reply);
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::in_both_encodings;
+    use crate::Error;
+    use ochre_resp::Protocol;
+
+    const NONE: [i64; 0] = [];
+
+    #[test]
+    fn zrange_takes_ranks_from_either_end() {
+        in_both_encodings(|db| {
+            db.run("ZADD z 1 a 2 b 3 c 4 d");
+            db.check("ZRANGE z 0 -1", ["a", "b", "c", "d"]);
+            db.check("ZRANGE z 1 2 WITHSCORES", ["b", "2", "c", "3"]);
+            db.check("ZRANGE z 0 1 REV", ["d", "c"]);
+            db.check("ZREVRANGE z -2 -1 WITHSCORES", ["b", "2", "a", "1"]);
+            db.check("ZRANGE z -100 100", ["a", "b", "c", "d"]);
+            for ranks in ["2 1", "4 9", "0 -5", "-1 -2"] {
+                db.check(&format!("ZRANGE z {ranks}"), NONE);
+                db.check(&format!("ZREVRANGE z {ranks}"), NONE);
+            }
+            db.check("ZRANGE z 0 0 LIMIT 5 -1", ["a"]);
+            db.check("ZRANGE missing 0 -1", NONE);
+            db.protocol = Protocol::Resp3;
+            assert_eq!(db.run_raw(&[b"ZRANGE", b"z", b"0", b"0", b"WITHSCORES"]), b"*1\r\n*2\r\n$1\r\na\r\n,1\r\n");
+            assert_eq!(db.run_raw(&[b"ZRANGE", b"z", b"0", b"0"]), b"*1\r\n$1\r\na\r\n");
+        });
+    }
+
+    #[test]
+    fn zrange_takes_scores() {
+        in_both_encodings(|db| {
+            db.run("ZADD z 1 a 2 b 2 c 3 d inf e");
+            db.check("ZRANGE z 2 3 BYSCORE", ["b", "c", "d"]);
+            db.check("ZRANGE z 3 2 BYSCORE REV", ["d", "c", "b"]);
+            db.check("ZRANGE z (2 +inf BYSCORE WITHSCORES", ["d", "3", "e", "inf"]);
+            db.check("ZRANGEBYSCORE z -inf inf LIMIT 1 2", ["b", "c"]);
+            db.check("ZREVRANGEBYSCORE z inf -inf LIMIT 1 2 WITHSCORES", ["d", "3", "c", "2"]);
+            db.check("ZRANGEBYSCORE z 2 (2", NONE);
+            db.check("ZRANGEBYSCORE z 3 2", NONE);
+            for limit in ["9 1", "0 0", "-1 5"] {
+                db.check(&format!("ZRANGEBYSCORE z 0 9 LIMIT {limit}"), NONE);
+            }
+            db.check("ZREVRANGEBYSCORE z 9 0 LIMIT 2 -5", ["b", "a"]);
+        });
+    }
+
+    #[test]
+    fn zrange_takes_members() {
+        in_both_encodings(|db| {
+            db.run("ZADD z 0 a 0 b 0 c 0 d");
+            db.check("ZRANGE z [b + BYLEX", ["b", "c", "d"]);
+            db.check("ZRANGE z + (b BYLEX REV", ["d", "c"]);
+            db.check("ZRANGEBYLEX z - (c LIMIT 1 5", ["b"]);
+            db.check("ZREVRANGEBYLEX z + - LIMIT 1 2", ["c", "b"]);
+            db.check("ZREVRANGEBYLEX z - +", NONE);
+        });
+    }
+
+    #[test]
+    fn zrange_judges_options_then_bounds_then_the_key() {
+        in_both_encodings(|db| {
+            db.run("SET text x");
+            for (command, error) in [
+                ("ZRANGE text 0 1", Error::WRONG_TYPE),
+                ("ZRANGE text 0 x", Error::NOT_AN_INTEGER),
+                ("ZRANGE text 0 x y", Error::SYNTAX),
+                ("ZRANGE z 0 1 LIMIT 1", Error::SYNTAX),
+                ("ZRANGE z 0 1 LIMIT 0 x REVERSE", Error::NOT_AN_INTEGER),
+                ("ZRANGE z 0 1 LIMIT 0 5", Error::LIMIT_OF_RANKS),
+                ("ZRANGE z x 1 BYLEX WITHSCORES", Error::SCORES_BY_LEX),
+                ("ZRANGE z x 1 BYLEX", Error::MEMBER_BOUND),
+                ("ZRANGE z x 1 BYSCORE", Error::SCORE_BOUND),
+                ("ZRANGE z 0 1 BYSCORE BYLEX", Error::SYNTAX),
+                ("ZRANGEBYSCORE z 0 1 REV", Error::SYNTAX),
+                ("ZREVRANGE z 0 1 REV", Error::SYNTAX),
+                ("ZREVRANGE z 0 1 BYSCORE", Error::SYNTAX),
+                ("ZRANGEBYLEX z - + WITHSCORES", Error::SCORES_BY_LEX),
+                ("ZRANGESTORE d z 0 1 WITHSCORES", Error::SYNTAX),
+                ("ZRANGESTORE d text 0 1", Error::WRONG_TYPE),
+            ] {
+                db.check_quiet(command, error);
+            }
+        });
+    }
+
+    #[test]
+    fn zrangestore_replaces_what_was_there() {
+        in_both_encodings(|db| {
+            db.run("ZADD z 1 a 2 b 3 c 4 d");
+            db.run("SET d text");
+            db.check("ZRANGESTORE d z 1 2", 2);
+            assert_eq!((db.events(), db.logged()), (vec!["zrangestore d".into()], "verbatim".into()));
+            assert_eq!(db.effects.changes, 1);
+            db.check("ZRANGE d 0 -1 WITHSCORES", ["b", "2", "c", "3"]);
+            db.check("ZRANGESTORE d z (4 -inf BYSCORE REV LIMIT 0 1", 1);
+            db.check("ZRANGE d 0 -1", ["c"]);
+            db.check("ZRANGESTORE d z 0 0 REV", 1);
+            db.check("ZRANGE d 0 -1", ["d"]);
+            db.check("ZRANGESTORE z z 0 1", 2);
+            db.check("ZRANGE z 0 -1", ["a", "b"]);
+            db.check("ZRANGESTORE d z 5 9", 0);
+            assert_eq!(db.events(), ["del d"]);
+            db.check_quiet("ZRANGESTORE d missing 0 -1", 0);
+            db.check("ZRANGESTORE z missing 0 -1", 0);
+            assert_eq!(db.events(), ["del z"]);
+        });
+    }
+}

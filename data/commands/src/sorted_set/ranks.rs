@@ -88,3 +88,71 @@ fn reply_rank(data: &Locked<'_>, args: &mut Args<'_>, name: &str, reply: &mut Re
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::in_both_encodings;
+    use crate::Error;
+    use crate::testing::Null;
+    use ochre_resp::Protocol;
+
+    #[test]
+    fn zcount_counts_between_scores() {
+        in_both_encodings(|db| {
+            db.run("ZADD z 1 a 2 b 2 c 3 d inf e");
+            for (bounds, count) in
+                [("-inf +inf", 5), ("2 2", 2), ("(2 3", 1), ("(1 (3", 2), ("3 1", 0), ("(inf inf", 0), ("inf inf", 1)]
+            {
+                db.check(&format!("ZCOUNT z {bounds}"), count);
+            }
+            db.check("ZCOUNT missing 0 1", 0);
+            db.check_quiet("ZCOUNT z x 1", Error::SCORE_BOUND);
+            db.check_quiet("ZCOUNT z 0 nan", Error::SCORE_BOUND);
+            db.run("SET text x");
+            db.check_quiet("ZCOUNT text 0 1", Error::WRONG_TYPE);
+            db.check_quiet("ZCOUNT text 0 x", Error::SCORE_BOUND);
+        });
+    }
+
+    #[test]
+    fn zlexcount_counts_between_members() {
+        in_both_encodings(|db| {
+            db.run("ZADD z 0 a 0 b 0 c 0 10 0 9");
+            for (bounds, count) in [
+                ("- +", 5),
+                ("[a [c", 3),
+                ("(a [c", 2),
+                ("[b (b", 0),
+                ("+ -", 0),
+                ("- [10", 1),
+                ("[9 (a", 1),
+                ("+ +", 0),
+            ] {
+                db.check(&format!("ZLEXCOUNT z {bounds}"), count);
+            }
+            db.check_quiet("ZLEXCOUNT z a b", Error::MEMBER_BOUND);
+            db.check_quiet("ZLEXCOUNT missing - b", Error::MEMBER_BOUND);
+            db.check("ZLEXCOUNT missing - +", 0);
+        });
+    }
+
+    #[test]
+    fn zrank_counts_from_either_end() {
+        in_both_encodings(|db| {
+            db.run("ZADD z 1 a 2 b 2 c 3.5 d");
+            db.check("ZRANK z c", 2);
+            db.check("ZREVRANK z c", 1);
+            assert_eq!(db.run("ZRANK z d WITHSCORE"), "[3 3.5]");
+            assert_eq!(db.run("ZREVRANK z d withscore"), "[0 3.5]");
+            db.check("ZRANK z x", Null);
+            db.check("ZRANK missing x", Null);
+            assert_eq!(db.run_raw(&[b"ZRANK", b"z", b"x", b"WITHSCORE"]), b"*-1\r\n");
+            db.check_quiet("ZRANK z a b", Error::SYNTAX);
+            db.check_quiet("ZRANK z a WITHSCORE b", Error::wrong_arity("zrank"));
+            db.check_quiet("ZREVRANK z a WITHSCORE b", Error::wrong_arity("zrevrank"));
+            db.protocol = Protocol::Resp3;
+            assert_eq!(db.run_raw(&[b"ZRANK", b"z", b"d", b"WITHSCORE"]), b"*2\r\n:3\r\n,3.5\r\n");
+            assert_eq!(db.run_raw(&[b"ZRANK", b"z", b"x", b"WITHSCORE"]), b"_\r\n");
+        });
+    }
+}

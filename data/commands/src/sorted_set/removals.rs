@@ -79,3 +79,43 @@ fn remove(
     reply.count(removed);
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::in_both_encodings;
+    use crate::Error;
+
+    #[test]
+    fn a_range_is_removed_and_counted() {
+        in_both_encodings(|db| {
+            db.run("ZADD z 1 a 2 b 3 c 4 d 5 e 6 f");
+            db.check("ZREMRANGEBYRANK z -1 -1", 1);
+            assert_eq!((db.events(), db.logged()), (vec!["zremrangebyrank z".into()], "verbatim".into()));
+            db.check("ZREMRANGEBYSCORE z (1 3", 2);
+            assert_eq!((db.events(), db.effects.changes), (vec!["zremrangebyscore z".into()], 2));
+            db.check("ZRANGE z 0 -1", ["a", "d", "e"]);
+            for command in ["ZREMRANGEBYRANK z 5 9", "ZREMRANGEBYSCORE z 9 10", "ZREMRANGEBYRANK missing 0 -1"] {
+                db.check_quiet(command, 0);
+            }
+            db.check("ZREMRANGEBYRANK z 0 -1", 3);
+            assert_eq!(db.events(), ["zremrangebyrank z", "del z"]);
+            db.run("ZADD z 0 a 0 b 0 c");
+            db.check("ZREMRANGEBYLEX z [b (c", 1);
+            assert_eq!(db.events(), ["zremrangebylex z"]);
+            db.check("ZREMRANGEBYLEX z - +", 2);
+            assert_eq!(db.events(), ["zremrangebylex z", "del z"]);
+            db.check("EXISTS z", 0);
+        });
+    }
+
+    #[test]
+    fn bounds_are_judged_before_the_key() {
+        in_both_encodings(|db| {
+            db.run("SET text x");
+            db.check_quiet("ZREMRANGEBYRANK text 0 x", Error::NOT_AN_INTEGER);
+            db.check_quiet("ZREMRANGEBYSCORE text 0 x", Error::SCORE_BOUND);
+            db.check_quiet("ZREMRANGEBYLEX text 0 x", Error::MEMBER_BOUND);
+            db.check_quiet("ZREMRANGEBYRANK text 0 1", Error::WRONG_TYPE);
+        });
+    }
+}

@@ -109,3 +109,87 @@ fn reply_different(set: SortedSetRef<'_>, count: usize, with_scores: bool, rando
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::in_both_encodings;
+    use crate::Error;
+    use crate::testing::{Db, Null};
+    use ochre_resp::Protocol;
+    use std::collections::{BTreeMap, BTreeSet};
+
+    fn words(shown: &str) -> Vec<String> {
+        shown.trim_matches(['[', ']']).split_whitespace().map(String::from).collect()
+    }
+
+    fn fill(db: &mut Db, members: usize) {
+        db.run(&(0..members).fold("ZADD z".to_string(), |words, number| format!("{words} {number} m{number}")));
+    }
+
+    #[test]
+    fn members_are_different_unless_the_count_is_negative() {
+        in_both_encodings(|db| {
+            fill(db, 100);
+            let one = db.run("ZRANDMEMBER z");
+            assert!(one.starts_with('m'), "{one}");
+            for (count, expected) in [(1, 1), (5, 5), (60, 60), (100, 100), (1000, 100)] {
+                let shown = words(&db.run(&format!("ZRANDMEMBER z {count}")));
+                assert_eq!((shown.len(), shown.iter().collect::<BTreeSet<_>>().len()), (expected, expected));
+            }
+            let shown = words(&db.run("ZRANDMEMBER z -300 WITHSCORES"));
+            assert_eq!(shown.len(), 600);
+            assert!(shown.chunks(2).all(|pair| pair[0] == format!("m{}", pair[1])));
+            db.check_quiet("ZRANDMEMBER z 0", [0_i64; 0]);
+            db.check("ZCARD z", 100);
+        });
+    }
+
+    #[test]
+    fn every_member_has_the_same_chance() {
+        in_both_encodings(|db| {
+            fill(db, 40);
+            // One of 40, drawn 4,000 times over in three ways: mean 100, six standard deviations either way.
+            let mut seen: BTreeMap<String, u32> = BTreeMap::new();
+            for _ in 0..1000 {
+                let shown = [db.run("ZRANDMEMBER z"), db.run("ZRANDMEMBER z 1"), db.run("ZRANDMEMBER z -2")];
+                for member in shown.iter().flat_map(|shown| words(shown)) {
+                    *seen.entry(member).or_default() += 1;
+                }
+            }
+            assert_eq!(seen.len(), 40);
+            assert!(seen.values().all(|count| (40..=160).contains(count)), "{seen:?}");
+        });
+    }
+
+    #[test]
+    fn version_3_has_pairs() {
+        in_both_encodings(|db| {
+            db.run("ZADD z 1 a");
+            db.check("ZRANDMEMBER z 2 WITHSCORES", ["a", "1"]);
+            db.protocol = Protocol::Resp3;
+            assert_eq!(db.run_raw(&[b"ZRANDMEMBER", b"z", b"2", b"WITHSCORES"]), b"*1\r\n*2\r\n$1\r\na\r\n,1\r\n");
+        });
+    }
+
+    #[test]
+    fn the_count_is_judged_before_the_key() {
+        let mut db = Db::new();
+        db.run("SET text x");
+        db.run("ZADD z 1 a");
+        for (words, error) in [
+            ("text", Error::WRONG_TYPE),
+            ("text x", Error::NOT_AN_INTEGER),
+            ("text -9223372036854775808", Error::INT_RANGE),
+            ("text 1 WITHSCORE", Error::SYNTAX),
+            ("text 1 WITHSCORES x", Error::SYNTAX),
+            ("missing -4611686018427387904 WITHSCORES", Error::OUT_OF_RANGE),
+            ("missing 4611686018427387904 WITHSCORES", Error::OUT_OF_RANGE),
+            ("z -9223372036854775807", Error::OUT_OF_RANGE),
+        ] {
+            db.check_quiet(&format!("ZRANDMEMBER {words}"), error);
+        }
+        db.check_quiet("ZRANDMEMBER missing", Null);
+        db.check_quiet("ZRANDMEMBER missing -9223372036854775807", [0_i64; 0]);
+        db.check("ZRANDMEMBER z 9223372036854775807", ["a"]);
+    }
+}

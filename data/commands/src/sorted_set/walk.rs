@@ -61,3 +61,55 @@ fn zscan(data: &mut Locked<'_>, args: &mut Args<'_>, reply: &mut Reply<'_>) -> R
     reply.raw(&bytes);
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::Error;
+    use crate::testing::Db;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn a_packed_set_is_walked_in_one_step() {
+        let mut db = Db::new();
+        db.run("ZADD z 1 a 2.5 b 1e17 10");
+        db.check("ZSCAN z 0", "[0 [a 1 b 2.5 10 100000000000000000]]");
+        db.check("ZSCAN z 0 NOSCORES COUNT 1", "[0 [a b 10]]");
+        db.check("ZSCAN z 0 MATCH 1*", "[0 [10 100000000000000000]]");
+        db.check("ZSCAN z 0 MATCH x", "[0 []]");
+        db.check("ZSCAN z 77", "[0 [a 1 b 2.5 10 100000000000000000]]");
+    }
+
+    #[test]
+    fn every_member_of_a_tree_is_visited() {
+        let mut db = Db::new();
+        db.run(&(0..500).fold("ZADD z".to_string(), |words, number| format!("{words} 0.1 m{number}")));
+        let (mut cursor, mut seen, mut steps) = ("0".to_string(), BTreeSet::new(), 0);
+        loop {
+            let shown = db.run(&format!("ZSCAN z {cursor} COUNT 20"));
+            let words: Vec<String> =
+                shown.split(['[', ']', ' ']).filter(|word| !word.is_empty()).map(String::from).collect();
+            assert!(words[1..].chunks(2).all(|pair| pair[1] == "0.10000000000000001"), "{words:?}");
+            seen.extend(words[1..].iter().step_by(2).cloned());
+            cursor = words[0].clone();
+            steps += 1;
+            if cursor == "0" {
+                break;
+            }
+        }
+        assert_eq!(seen.len(), 500);
+        assert!((5..=40).contains(&steps), "{steps} steps");
+    }
+
+    #[test]
+    fn options_are_judged_only_where_there_is_something_to_walk() {
+        let mut db = Db::new();
+        db.run("SET text x");
+        db.run("ZADD z 1 a");
+        db.check("ZSCAN missing 0 what", "[0 []]");
+        db.check_quiet("ZSCAN missing x", Error::INVALID_CURSOR);
+        db.check_quiet("ZSCAN text 0 what", Error::WRONG_TYPE);
+        db.check_quiet("ZSCAN z 0 what", Error::SYNTAX);
+        db.check_quiet("ZSCAN z 0 COUNT 0", Error::SYNTAX);
+        db.check_quiet("ZSCAN z 0 NOVALUES", Error::NOVALUES);
+    }
+}

@@ -90,6 +90,11 @@ pub(super) fn insert(list: &mut Listpack, member: &[u8], score: f64) {
 
 /// Adds a member that comes after all others.
 pub(super) fn push(list: &mut Listpack, member: Item<'_>, score: f64) {
+    let member = match member {
+        // A tree keeps decimal texts as they are, a packed list as integers.
+        Item::Bytes(text) => Item::from_text(text),
+        int => int,
+    };
     list.insert_item(list.view().end(), member);
     with_item(score, |item| list.insert_item(list.view().end(), item));
 }

@@ -144,7 +144,7 @@ proptest! {
     ) {
         let (limits, mut model) = (limits(), Model::new());
         added.iter().for_each(|(member, score)| model_insert(&mut model, member, *score));
-        let items = model.iter().map(|(score, member)| (Item::from_text(member), *score));
+        let items = model.iter().map(|(score, member)| (Item::Bytes(member), *score));
         let set = SortedSet::from_ordered(items, &limits);
         audit(&set, &model);
         audit(&set.clone(), &model);
@@ -171,7 +171,7 @@ proptest! {
     ) {
         let (limits, mut model) = (limits(), Model::new());
         added.iter().for_each(|member| model_insert(&mut model, member, 1.0));
-        let items = model.iter().map(|(score, member)| (Item::from_text(member), *score));
+        let items = model.iter().map(|(score, member)| (Item::Bytes(member), *score));
         let set = SortedSet::from_ordered(items, &limits);
         for (min, max, min_kind, max_kind) in &bounds {
             let bound = |bytes, kind| match kind {
