@@ -11,7 +11,7 @@ use crate::worker::{Worker, protocol_of};
 use ochre_collections::hash;
 use ochre_collections::lock::{Attempt, ShardSet, Ticket};
 use ochre_commands::keys::KeySpec;
-use ochre_commands::spec::{Locks, WRITE};
+use ochre_commands::spec::{Group, Locks, NOSCRIPT, WRITE};
 use ochre_commands::table::Table;
 use ochre_commands::{Args, DataFn, Error, Key};
 use ochre_reactor::Reactor;
@@ -299,6 +299,11 @@ fn refuse(
     worker.count_error(error.code());
     reply.error(error.as_str());
     Flow::Done
+}
+
+/// Whether what a command replies are pushes, which even those get who want no replies: subscribing and its opposite.
+fn is_pushed(row: Option<&CommandRow>) -> bool {
+    row.is_some_and(|row| row.spec.group == Group::Pubsub && row.flags.has(NOSCRIPT))
 }
 
 /// Takes back the reply that the client does not want.

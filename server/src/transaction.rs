@@ -28,6 +28,8 @@ pub struct Transaction {
 pub struct Watch {
     pub flag: Arc<WatchFlag>,
     pub keys: Vec<(usize, Box<[u8]>)>,
+    /// When the first key was watched, Unix ms: what had expired by then does not count as changed.
+    since_ms: u64,
 }
 
 /// Whether a command runs at once even between MULTI and EXEC.
@@ -102,10 +104,10 @@ pub fn watch(call: &mut SessionCall<'_>, keys: Words<'_>, reply: &mut Reply<'_>)
     let Some(guard) = lock_or_park(call, &mut locks) else { return };
     let db = call.session.db;
     let mut data = keyspace.view(guard, &call.worker.context, &mut call.worker.effects, db);
-    let watch = call
-        .session
-        .watch
-        .get_or_insert_with(|| Box::new(Watch { flag: Arc::new(WatchFlag::default()), keys: Vec::new() }));
+    let watch = call.session.watch.get_or_insert_with(|| {
+        let flag = Arc::new(WatchFlag::default());
+        Box::new(Watch { flag, keys: Vec::new(), since_ms: data.now_ms() })
+    });
     for word in keys.iter() {
         let known = |(of, key): &(usize, Box<[u8]>)| *of == db && **key == *word;
         if watch.keys.iter().any(known) {
@@ -197,13 +199,11 @@ pub fn exec(call: &mut SessionCall<'_>, reply: &mut Reply<'_>) -> Result<(), Err
     // A panic from here on finds a worker that has changed data.
     call.worker.effects.touched = true;
     let thread = call.worker.id;
-    for (db, key) in call.session.watch.iter().flat_map(|watch| &watch.keys) {
-        data.select(*db);
-        data.expire_if_due(&Key::new(key));
-    }
-    data.select(call.session.db);
-    aftermath::commit(shared, thread, &mut data);
-    if call.session.watch.as_ref().is_some_and(|watch| watch.flag.is_raised()) {
+    let has_changed = |watch: &Watch| {
+        let expired = |(db, key): &(usize, Box<[u8]>)| data.has_expired_since(*db, key, watch.since_ms);
+        watch.flag.is_raised() || watch.keys.iter().any(expired)
+    };
+    if call.session.watch.as_deref().is_some_and(has_changed) {
         drop(data);
         call.worker.effects = effects;
         end(call.session, &mut call.worker.leftovers);

@@ -608,6 +608,15 @@ impl<'a> Locked<'a> {
         self.guard.get_mut(shard).watchers.add(db, key.bytes(), flag);
     }
 
+    /// Whether the deadline of `key` in database `db` has passed, but had not yet at `since_ms`: for whoever watched it then
+    /// the key has changed, though nobody has removed it yet.
+    pub fn has_expired_since(&self, db: usize, key: &[u8], since_ms: u64) -> bool {
+        let place = Key::new(key);
+        let entry = self.database_in(db, &place).table.get(place.hash(), key);
+        let deadline = entry.and_then(|entry| entry.expiry_ms());
+        deadline.is_some_and(|deadline| deadline > since_ms && deadline <= self.context.now_ms)
+    }
+
     /// Ends a watch.
     pub fn unwatch(&mut self, db: usize, key: &[u8], flag: &std::sync::Arc<crate::WatchFlag>) {
         let shard = self.keyspace.shard_of(&Key::new(key));
