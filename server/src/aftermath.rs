@@ -32,8 +32,9 @@ fn publish_events(shared: &Shared, data: &mut Locked<'_>) {
 /// Once the locks are free.
 #[inline]
 pub fn after_unlock(worker: &mut Worker) {
-    // What is to be freed waits for nobody.
-    worker.effects.garbage.clear();
+    for garbage in worker.effects.garbage.drain(..) {
+        worker.shared.lazyfree.free(garbage);
+    }
 }
 
 /// Hands on what the active expiry did.
@@ -64,6 +65,6 @@ pub fn account(worker: &mut Worker, session: &Session, row: &CommandRow, words: 
     session.client.commands.store(session.client.commands.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
     session.client.last_command.store(row.id + 1, Ordering::Relaxed);
     if took_ns >= worker.slow_ns {
-        crate::commands::server::slowlog::note(worker, session, row, words, took_ns);
+        crate::slow_commands::note_slow(worker, session, row, words, took_ns);
     }
 }

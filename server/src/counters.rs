@@ -5,24 +5,28 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock};
 
-/// A counter that one thread writes: no read-modify-write is needed.
+/// A counter that one thread writes: no read-modify-write is needed. Any thread may reset it.
 #[derive(Default, Debug)]
-#[repr(transparent)]
-pub struct Counter(AtomicU64);
+pub struct Counter {
+    total: AtomicU64,
+    /// What `total` was at the last reset: the owner alone writes the one, who resets alone the other.
+    base: AtomicU64,
+}
 
 impl Counter {
     /// Adds `n`; for the owning thread only.
     #[inline]
     pub fn add(&self, n: u64) {
-        self.0.store(self.0.load(Ordering::Relaxed) + n, Ordering::Relaxed);
+        self.total.store(self.total.load(Ordering::Relaxed) + n, Ordering::Relaxed);
     }
 
+    /// The count since the last reset.
     pub fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+        self.total.load(Ordering::Relaxed).saturating_sub(self.base.load(Ordering::Relaxed))
     }
 
     pub fn reset(&self) {
-        self.0.store(0, Ordering::Relaxed);
+        self.base.store(self.total.load(Ordering::Relaxed), Ordering::Relaxed);
     }
 }
 
@@ -69,7 +73,11 @@ pub struct Counters {
     pub expired_fields: Counter,
     pub error_replies: Counter,
     pub unexpected_errors: Counter,
+    /// Times that a client had to wait for a busy shard.
     pub parked: Counter,
+    /// Pieces of input received, and buffers of replies handed to the system.
+    pub reads: Counter,
+    pub writes: Counter,
     pub turns: Counter,
     /// Time that the loop was not asleep, ns.
     pub busy_nanoseconds: Counter,
@@ -98,6 +106,8 @@ impl Counters {
             error_replies: Counter::default(),
             unexpected_errors: Counter::default(),
             parked: Counter::default(),
+            reads: Counter::default(),
+            writes: Counter::default(),
             turns: Counter::default(),
             busy_nanoseconds: Counter::default(),
             query_buffer_limit_disconnections: Counter::default(),
@@ -132,6 +142,10 @@ impl Counters {
             &self.error_replies,
             &self.unexpected_errors,
             &self.parked,
+            &self.reads,
+            &self.writes,
+            &self.turns,
+            &self.busy_nanoseconds,
             &self.query_buffer_limit_disconnections,
             &self.output_buffer_limit_disconnections,
             &self.protocol_errors,

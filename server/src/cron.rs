@@ -43,6 +43,11 @@ pub fn run(worker: &mut Worker, reactor: &mut Reactor) {
     let now_ms = worker.context.now_ms;
     worker.end_waits(reactor);
     worker.sweep_leftovers();
+    if worker.shared.debug.cron_paused.load(Ordering::Relaxed) {
+        worker.cron.next_expiry_ms = now_ms + EXPIRY_PERIOD_MS;
+        worker.cron.next_idle_ms = now_ms + EXPIRY_PERIOD_MS;
+        return;
+    }
     if now_ms >= worker.cron.next_expiry_ms {
         let report = expire(worker);
         // A pass that ran out of its budget goes on soon, with a turn for clients in between.
@@ -55,6 +60,9 @@ pub fn run(worker: &mut Worker, reactor: &mut Reactor) {
     if now_ms >= worker.cron.next_idle_ms {
         worker.cron.next_idle_ms = now_ms + IDLE_PERIOD_MS;
         disconnect_idle(worker, reactor);
+        if worker.id == 0 {
+            worker.shared.rates.sample(worker.shared);
+        }
     }
 }
 

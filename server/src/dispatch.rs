@@ -90,7 +90,12 @@ pub fn execute(
         }
         Err(error) => refuse(worker, session, row, &error, &mut reply),
     };
-    if !matches!(flow, Flow::Wait | Flow::Blocked) && session.reply_mode != ReplyMode::On {
+    let sizes = (call.command.consumed, output.len() - mark);
+    let waits = matches!(flow, Flow::Wait | Flow::Blocked);
+    if (sizes.0 >= worker.large_request_bytes || sizes.1 >= worker.large_reply_bytes) && !waits {
+        note_large(worker, session, row, words, sizes);
+    }
+    if !waits && session.reply_mode != ReplyMode::On {
         drop_reply(session, &mut output, mark);
     }
     session.output = output;
@@ -153,10 +158,11 @@ fn run(
         Some(Run::Session(function)) => {
             let mut args = Args::new(words);
             args.seek(name_words);
-            let mut call = SessionCall { worker, reactor, session, row, flow: Flow::Done };
+            let mut call = SessionCall { worker, reactor, session, row, flow: Flow::Done, held: None };
             let result = function(&mut call, &mut args, reply);
             let flow = call.flow;
             if flow == Flow::Wait {
+                reply.truncate(mark);
                 return flow;
             }
             aftermath::account(worker, session, row, words, result.is_err());
@@ -250,6 +256,10 @@ pub fn shards_of(keyspace: &ochre_keyspace::Keyspace, row: &CommandRow, words: W
             }
             locks
         }
+        Locks::Words(find) => match find(words) {
+            Some(found) => found.iter().map(|at| keyspace.shard_of(&Key::new(words.at(*at)))).collect(),
+            None => keyspace.all_shards(),
+        },
         Locks::All => keyspace.all_shards(),
         Locks::Cursor => {
             let cursor = words.get(1).and_then(ochre_text::number::parse_u64).unwrap_or(0);
@@ -299,6 +309,14 @@ fn refuse(
     worker.count_error(error.code());
     reply.error(error.as_str());
     Flow::Done
+}
+
+/// Notes a command whose request or reply is large, unless it was refused.
+#[cold]
+fn note_large(worker: &Worker, session: &Session, row: Option<&CommandRow>, words: Words<'_>, sizes: (usize, usize)) {
+    if let Ok(row) = admission::resolve(row, words) {
+        crate::slow_commands::note_large(worker, session, row, words, sizes);
+    }
 }
 
 /// Whether what a command replies are pushes, which even those get who want no replies: subscribing and its opposite.

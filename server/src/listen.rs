@@ -1,17 +1,53 @@
 //! The sockets that the server listens on: every address of `bind`, and the Unix socket.
 
 use crate::settings::Settings;
+use crate::shared::{Message, Shared};
 use crate::{log, settings_view};
 use ochre_reactor::{ListeningSocket, TcpOptions};
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::{Shutdown, SocketAddr, TcpStream, ToSocketAddrs};
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
-/// Opens all listeners.
+/// The TCP listeners that are open, for CONFIG SET to close them from any thread.
+#[derive(Default)]
+pub struct OpenListeners(Mutex<Vec<OwnedFd>>);
+
+/// Opens the listeners of the start and hands those of TCP to the first loop; the answer is the Unix socket, if there is one.
 ///
 /// # Errors
-/// A text with the address and the reason when one cannot be opened. An address marked with `-` that this machine does not
-/// have is left out.
-pub fn open(settings: &Settings) -> Result<Vec<ListeningSocket>, String> {
+/// A text with the address and the reason when one cannot be opened.
+pub fn open(shared: &Shared) -> Result<Option<ListeningSocket>, String> {
+    listen_anew(shared)?;
+    let unix = open_unix(&shared.settings)?;
+    if unix.is_none() && shared.settings.network.port.get() == 0 {
+        return Err("Configured to not listen anywhere, exiting.".into());
+    }
+    Ok(unix)
+}
+
+/// Closes the TCP listeners and opens those that the settings ask for now.
+///
+/// # Errors
+/// As `open`; nothing listens on TCP then.
+pub fn listen_anew(shared: &Shared) -> Result<(), String> {
+    let mut open = shared.listeners.0.lock().unwrap_or_else(PoisonError::into_inner);
+    for listener in open.drain(..) {
+        // A socket of the other end's kind, but what is shut down here is any socket: it stops listening at once and frees its
+        // port, whenever its loop gets to close it. If it listens no more already, that is as well.
+        let _ = TcpStream::from(listener).shutdown(Shutdown::Both);
+    }
+    let listeners = open_tcp(&shared.settings)?;
+    for listener in &listeners {
+        let copy = listener.as_fd().try_clone_to_owned();
+        open.push(copy.map_err(|error| format!("Can't keep a listener open: {error}"))?);
+    }
+    shared.desks[0].post(Message::Listen(listeners));
+    Ok(())
+}
+
+/// An address marked with `-` that this machine does not have is left out.
+fn open_tcp(settings: &Settings) -> Result<Vec<ListeningSocket>, String> {
     let mut listeners = Vec::new();
     let port = settings.network.port.get();
     let backlog = settings.network.tcp_backlog.get() as i32;
@@ -34,14 +70,14 @@ pub fn open(settings: &Settings) -> Result<Vec<ListeningSocket>, String> {
             }
         }
     }
-    if let Some((path, mode)) = settings_view::unix_socket(settings) {
-        let listener = ListeningSocket::unix(Path::new(&path), (mode != 0).then_some(mode), backlog);
-        listeners.push(listener.map_err(|error| format!("Failed opening Unix socket: bind: {path}: {error}"))?);
-    }
-    if listeners.is_empty() {
-        return Err("Configured to not listen anywhere, exiting.".into());
-    }
     Ok(listeners)
+}
+
+fn open_unix(settings: &Settings) -> Result<Option<ListeningSocket>, String> {
+    let Some((path, mode)) = settings_view::unix_socket(settings) else { return Ok(None) };
+    let backlog = settings.network.tcp_backlog.get() as i32;
+    let listener = ListeningSocket::unix(Path::new(&path), (mode != 0).then_some(mode), backlog);
+    listener.map(Some).map_err(|error| format!("Failed opening Unix socket: bind: {path}: {error}"))
 }
 
 /// The address that a word of `bind` names: `*` is every IPv4 address, `::*` every IPv6 one.

@@ -50,10 +50,30 @@ pub fn notify(settings: &Settings) -> Class {
     if classes.any(Class(Class::KEYSPACE.0 | Class::KEYEVENT.0)) { classes } else { Class::NONE }
 }
 
-/// From how many ns on a command is slow; never when the slow log is off.
-pub fn slow_ns(settings: &Settings) -> u64 {
+/// From how many ns on a command is slow for the slow log; never when that is off.
+pub fn slow_log_ns(settings: &Settings) -> u64 {
     let limit_us = settings.logging.slowlog_log_slower_than_us.get();
     u64::try_from(limit_us).map_or(u64::MAX, |limit_us| limit_us.saturating_mul(1000))
+}
+
+/// From how many ns on a latency is an event; never when they are not monitored.
+pub fn latency_event_ns(settings: &Settings) -> u64 {
+    match settings.logging.latency_monitor_threshold_ms.get() {
+        0 => u64::MAX,
+        limit_ms => limit_ms.saturating_mul(1_000_000),
+    }
+}
+
+/// From how many ns on a command has to be looked at: the lower of both limits.
+pub fn slow_ns(settings: &Settings) -> u64 {
+    slow_log_ns(settings).min(latency_event_ns(settings))
+}
+
+/// From how many bytes on requests and replies are large.
+pub fn large_bytes(settings: &Settings) -> (usize, usize) {
+    let limit = |bytes: i64| usize::try_from(bytes).unwrap_or(usize::MAX);
+    let logging = &settings.logging;
+    (limit(logging.commandlog_request_larger_than_bytes.get()), limit(logging.commandlog_reply_larger_than_bytes.get()))
 }
 
 /// What a request may announce.

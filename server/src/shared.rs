@@ -3,15 +3,20 @@
 use crate::clients::Registry;
 use crate::commands::SessionFn;
 use crate::counters::{Counters, ErrorCounts};
+use crate::latency::LatencyEvents;
+use crate::lazyfree::Lazyfree;
+use crate::listen::OpenListeners;
 use crate::pause::Pause;
+use crate::rates::Rates;
 use crate::settings::Settings;
+use crate::slow_commands::CommandLogs;
 use ochre_collections::lock::Ticket;
 use ochre_collections::mailbox::Mailbox;
 use ochre_commands::DataFn;
 use ochre_commands::table::{Row, Table};
 use ochre_keyspace::{Keyspace, Waiter};
 use ochre_reactor::Waker;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, RwLock};
 
 /// The function behind a command: on data, under locks, or on the session.
@@ -34,6 +39,8 @@ pub enum Message {
     PauseChanged,
     /// Settings changed that this thread keeps a copy of.
     SettingsChanged,
+    /// Listen on these sockets in place of those before.
+    Listen(Vec<ochre_reactor::ListeningSocket>),
     /// Take over a connection that another thread accepted.
     Adopt(ochre_reactor::Socket),
     /// A message to subscribers that this loop serves.
@@ -94,7 +101,30 @@ pub struct Shared {
     pub shutting_down: AtomicBool,
     /// Cleared by DEBUG SET-ACTIVE-EXPIRE 0.
     pub active_expire: AtomicBool,
+    pub debug: DebugSwitches,
     pub executable: String,
+    /// Memory that was allocated before the first client came.
+    pub startup_bytes: u64,
+    /// Grows with each CONFIG SET: a loop whose copies are older takes them anew before it runs another command.
+    pub settings_version: AtomicU64,
+    pub listeners: OpenListeners,
+    pub lazyfree: Lazyfree,
+    pub command_logs: CommandLogs,
+    pub latency_events: LatencyEvents,
+    pub rates: Rates,
+}
+
+/// What DEBUG turns on and off.
+#[derive(Default)]
+pub struct DebugSwitches {
+    /// Nothing is done by the clock (PAUSE-CRON).
+    pub cron_paused: AtomicBool,
+    /// RDB files and RESTORE's payloads are read without a look at their checksums.
+    pub skip_checksums: AtomicBool,
+    /// Elements of at least so many bytes have a node of their own in long lists; 0 is the default.
+    pub list_plain_node_bytes: AtomicUsize,
+    /// Scripts may call commands that are marked as not for scripts.
+    pub allow_all_in_scripts: AtomicBool,
 }
 
 impl Shared {
@@ -117,6 +147,17 @@ impl Shared {
         for desk in self.desks.iter() {
             desk.post(make());
         }
+    }
+
+    /// Makes every loop take over the settings that it keeps copies of, before its next command.
+    pub fn settings_changed(&self) {
+        self.settings_version.fetch_add(1, Ordering::Release);
+        self.tell_all(|| Message::SettingsChanged);
+    }
+
+    /// The sum of a counter of all loops.
+    pub fn total(&self, counter: impl Fn(&Counters) -> u64) -> u64 {
+        self.desks.iter().map(|desk| counter(&desk.counters)).sum()
     }
 
     /// Asks every loop to end.

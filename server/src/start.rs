@@ -2,11 +2,15 @@
 
 use crate::clients::Registry;
 use crate::counters::ErrorCounts;
+use crate::latency::LatencyEvents;
+use crate::lazyfree::Lazyfree;
 use crate::pause::Pause;
+use crate::rates::Rates;
 use crate::settings::Settings;
-use crate::shared::{Run, Shared, command_table};
+use crate::shared::{DebugSwitches, Run, Shared, command_table};
+use crate::slow_commands::CommandLogs;
 use crate::worker::Worker;
-use crate::{listen, log, settings_view, signals};
+use crate::{listen, log, settings_apply, settings_view, signals};
 use ochre_commands::table::Table;
 use ochre_keyspace::{Keyspace, Options};
 use ochre_reactor::Reactor;
@@ -61,10 +65,19 @@ fn serve(settings: Settings, commands: Table<Run>, arguments: &[OsString]) -> Re
         replication_id: Mutex::new(random_hex_40()),
         shutting_down: AtomicBool::new(false),
         active_expire: AtomicBool::new(true),
-        executable: arguments.first().map(|path| path.to_string_lossy().into_owned()).unwrap_or_default(),
+        debug: DebugSwitches::default(),
+        executable: executable(arguments),
+        startup_bytes: ochre_collections::allocated_bytes() as u64,
+        settings_version: 0.into(),
+        listeners: listen::OpenListeners::default(),
+        lazyfree: Lazyfree::start().map_err(|error| format!("Can't start the thread that frees: {error}"))?,
+        command_logs: CommandLogs::default(),
+        latency_events: LatencyEvents::default(),
+        rates: Rates::default(),
         settings,
     }));
-    let listeners = listen::open(&shared.settings)?;
+    settings_apply::register(shared);
+    let unix_listener = listen::open(shared)?;
     signals::watch(shared).map_err(|error| format!("Can't handle signals: {error}"))?;
 
     let mut reactors = Vec::new();
@@ -75,7 +88,7 @@ fn serve(settings: Settings, commands: Table<Run>, arguments: &[OsString]) -> Re
     }
     log::notice(format_args!("Server initialized"));
     // The first loop accepts for all; each connection goes to the least loaded one.
-    for listener in listeners {
+    if let Some(listener) = unix_listener {
         reactors[0].add_listener(listener);
     }
     log::notice(format_args!("Ready to accept connections"));
@@ -104,6 +117,12 @@ fn run_loops(shared: &'static Shared, reactors: Vec<Reactor>) {
             }
         }
     });
+}
+
+/// The program's file, absolute if the system tells.
+fn executable(arguments: &[OsString]) -> String {
+    let path = std::env::current_exe().map(std::path::PathBuf::into_os_string);
+    path.ok().or_else(|| arguments.first().cloned()).unwrap_or_default().to_string_lossy().into_owned()
 }
 
 fn banner(settings: &Settings, threads: usize, shards: usize) {

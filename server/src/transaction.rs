@@ -170,7 +170,8 @@ pub fn exec(call: &mut SessionCall<'_>, reply: &mut Reply<'_>) -> Result<(), Err
         .collect();
     let mut locks = ShardSet::new();
     for (row, command) in rows.iter().zip(&commands) {
-        if matches!(row.run, Some(Run::Data(_))) {
+        // Commands on sessions that look at data say so.
+        if matches!(row.run, Some(Run::Data(_))) || row.locks == Locks::All {
             locks.extend_from(&shards_of(keyspace, row, batch.args(command, &[])));
         }
     }
@@ -195,7 +196,6 @@ pub fn exec(call: &mut SessionCall<'_>, reply: &mut Reply<'_>) -> Result<(), Err
             }
         }
     };
-    let mut again = data.held().clone();
     // A panic from here on finds a worker that has changed data.
     call.worker.effects.touched = true;
     let thread = call.worker.id;
@@ -238,17 +238,9 @@ pub fn exec(call: &mut SessionCall<'_>, reply: &mut Reply<'_>) -> Result<(), Err
                     session: call.session,
                     row,
                     flow: Flow::Done,
+                    held: Some(&mut data),
                 };
-                // One that looks at all shards locks them by itself.
-                let result = if row.locks == Locks::All {
-                    drop(data);
-                    let result = function(&mut nested, &mut args, reply);
-                    let guard = keyspace.shards().lock_set_blocking(&mut again);
-                    data = keyspace.view(guard, &context, &mut effects, nested.session.db);
-                    result
-                } else {
-                    function(&mut nested, &mut args, reply)
-                };
+                let result = function(&mut nested, &mut args, reply);
                 if nested.flow == Flow::Close {
                     call.flow = Flow::Close;
                 }

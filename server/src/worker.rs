@@ -57,6 +57,13 @@ pub struct Worker {
     pub last_tick_ns: u64,
     /// Commands that take at least so long are noted in the slow log, ns.
     pub slow_ns: u64,
+    /// Requests and replies of at least so many bytes are noted in the command log.
+    pub large_request_bytes: usize,
+    pub large_reply_bytes: usize,
+    /// The version of the settings that this loop's copies are from.
+    settings_version: u64,
+    /// The TCP listeners, on the first loop.
+    listeners: Vec<Token>,
     stopping: bool,
 }
 
@@ -82,6 +89,10 @@ impl Worker {
             cron: cron::Cron::new(id),
             last_tick_ns: ochre_clock::monotonic_ns(),
             slow_ns: u64::MAX,
+            large_request_bytes: usize::MAX,
+            large_reply_bytes: usize::MAX,
+            settings_version: 0,
+            listeners: Vec::new(),
             stopping: false,
             shared,
         };
@@ -126,11 +137,14 @@ impl Worker {
 
     /// Takes over what this thread keeps a copy of.
     pub fn apply_settings(&mut self) {
+        self.settings_version = self.shared.settings_version.load(Ordering::Acquire);
         self.context.limits = settings_view::limits(&self.shared.settings);
+        self.context.limits.list_plain_node_bytes_min = self.shared.debug.list_plain_node_bytes.load(Ordering::Relaxed);
         let policy = settings_view::access_policy(&self.shared.settings);
         self.context.access = ochre_keyspace::AccessClock::new(policy, self.context.now_ms, 1);
         self.context.notify = settings_view::notify(&self.shared.settings);
         self.slow_ns = settings_view::slow_ns(&self.shared.settings);
+        (self.large_request_bytes, self.large_reply_bytes) = settings_view::large_bytes(&self.shared.settings);
         self.cron.apply_settings(&self.shared.settings);
     }
 
@@ -173,6 +187,14 @@ impl Worker {
         let target = (0..desks.len()).min_by_key(load).unwrap_or(self.id);
         desks[target].connections.fetch_add(1, Ordering::Relaxed);
         if target == self.id { self.adopt(reactor, socket) } else { desks[target].post(Message::Adopt(socket)) }
+    }
+
+    /// Listens on these sockets only.
+    fn listen(&mut self, reactor: &mut Reactor, sockets: Vec<ochre_reactor::ListeningSocket>) {
+        for token in self.listeners.drain(..) {
+            reactor.close_now(token);
+        }
+        self.listeners.extend(sockets.into_iter().map(|socket| reactor.add_listener(socket)));
     }
 
     /// Tells a connection why it is not served, and closes it.
@@ -276,6 +298,10 @@ impl Worker {
     fn received(&mut self, reactor: &mut Reactor, token: Token, bytes: &[u8]) {
         let Some(mut session) = self.take(token) else { return };
         self.read_clock();
+        if self.settings_version != self.shared.settings_version.load(Ordering::Acquire) {
+            self.apply_settings();
+        }
+        self.counters().reads.add(1);
         self.counters().net_input_bytes.add(bytes.len() as u64);
         let client = &session.client;
         client.net_input_bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
@@ -363,6 +389,7 @@ impl Worker {
     fn send_output(&mut self, reactor: &mut Reactor, session: &mut Session) {
         if !session.output.is_empty() {
             let bytes = session.output.len() as u64;
+            self.counters().writes.add(1);
             self.counters().net_output_bytes.add(bytes);
             session.client.net_output_bytes.fetch_add(bytes, Ordering::Relaxed);
             reactor.send(session.token, std::mem::take(&mut session.output));
@@ -389,6 +416,8 @@ impl Worker {
 
     /// Runs the whole commands at the beginning of `buffer`; the answer is how many bytes they took.
     fn process(&mut self, reactor: &mut Reactor, session: &mut Session, buffer: &[u8]) -> usize {
+        // The first command begins now; each later one where the one before it ended.
+        self.last_tick_ns = ochre_clock::monotonic_ns();
         let mut batch = std::mem::take(&mut self.batch);
         let mut calls = std::mem::take(&mut self.calls);
         if session.output.capacity() == 0 {
@@ -560,6 +589,7 @@ impl Worker {
                 Message::Kill { client, flush } => self.end_client(reactor, client, flush),
                 Message::PauseChanged => self.resume_paused(),
                 Message::SettingsChanged => self.apply_settings(),
+                Message::Listen(sockets) => self.listen(reactor, sockets),
                 Message::Adopt(socket) => self.adopt(reactor, socket),
                 Message::Deliver(message, delivery) => self.deliver(reactor, &message, &delivery),
                 Message::Unblocked { waiter, reply } => self.unblocked(reactor, &waiter, &reply),

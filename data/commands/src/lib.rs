@@ -1,6 +1,7 @@
 //! The commands on data: each a spec, a function and its tests, in a folder for each group of the manual.
 
 pub mod args;
+pub mod arguments;
 pub mod error;
 mod expire_option;
 pub mod keys;
@@ -25,6 +26,7 @@ mod string;
 
 pub use args::Args;
 pub use error::Error;
+pub use generic::encoding_of;
 pub use ochre_keyspace::{Class, Edit, Expiry, Key, Locked, Text};
 pub use ochre_resp::Reply;
 

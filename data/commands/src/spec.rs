@@ -1,6 +1,7 @@
 //! What a command is: its name, words, keys and flags; the one truth that COMMAND, access control, the cluster and the locks read.
 
 use crate::keys::KeySpec;
+use ochre_resp::Args as Words;
 
 /// Sets of bits with names, shared by command flags, key flags and ACL categories. The bits are plain integers, because `|`
 /// works on nothing else in a constant.
@@ -168,14 +169,23 @@ impl Group {
 }
 
 /// Which shards a data command needs before it runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub enum Locks {
     /// Those of the keys that the key specs find.
     Keys,
     /// All of them: commands over the whole keyspace, and those whose keys cannot be told beforehand.
     All,
+    /// Those of the words with these numbers; all of them for `None`: where the words say more than the key specs do (SORT).
+    Words(fn(Words<'_>) -> Option<Vec<usize>>),
     /// The one shard whose number stands in the upper bits of the cursor, the first argument (SCAN).
     Cursor,
+}
+
+impl PartialEq for Locks {
+    /// Whether both are of the same kind: functions have no identity to compare.
+    fn eq(&self, other: &Locks) -> bool {
+        std::mem::discriminant(self) == std::mem::discriminant(other)
+    }
 }
 
 /// Everything about a command but its function.

@@ -9,7 +9,7 @@ pub fn required_words(synopsis: &str) -> (usize, bool) {
 }
 
 /// Brackets, bars and ellipses stand alone, whatever the spacing.
-fn tokens(synopsis: &str) -> Vec<&str> {
+pub(crate) fn tokens(synopsis: &str) -> Vec<&str> {
     let mut found = Vec::new();
     let mut start = None;
     for (at, byte) in synopsis.bytes().enumerate() {

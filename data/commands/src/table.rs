@@ -194,6 +194,12 @@ impl<R> Table<R> {
         }
     }
 
+    /// Every command that has a name, in the order of the lists: those that `rename` took away are left out, aliases too.
+    pub fn listed(&self) -> impl Iterator<Item = &Row<R>> {
+        let is_named = |row: usize| self.names.iter().any(|(_, named)| *named == row);
+        self.rows.iter().enumerate().filter(move |(at, _)| is_named(*at)).map(|(_, row)| row)
+    }
+
     /// Every command, in the order of the lists.
     pub fn rows(&self) -> &[Row<R>] {
         &self.rows

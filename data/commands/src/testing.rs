@@ -1,5 +1,6 @@
 //! One `check` for all command tests: words in as a client types them, the reply out.
 
+use crate::spec::Locks;
 use crate::table::{Row, Table};
 use crate::{Args, DataFn, Error, FAMILIES, Key};
 use ochre_collections::lock::ShardSet;
@@ -143,22 +144,27 @@ impl Db {
 
     /// The shards that a command needs, as the server locks them.
     fn shards_of(&self, row: &Row<DataFn>, words: Words<'_>) -> ShardSet {
-        let mut locks = ShardSet::new();
-        if row.spec.locks != crate::spec::Locks::Keys || row.spec.keys.is_empty() {
-            return self.keyspace.all_shards();
-        }
-        for spec in row.spec.keys {
-            match spec.locate(words) {
-                Ok(Some((first, count, step))) => {
-                    for at in 0..count {
-                        locks.insert(self.keyspace.shard_of(&Key::new(words.at(first + at * step))));
+        let shard_of = |at: usize| self.keyspace.shard_of(&Key::new(words.at(at)));
+        match row.spec.locks {
+            Locks::Keys if !row.spec.keys.is_empty() => {
+                let mut locks = ShardSet::new();
+                for spec in row.spec.keys {
+                    match spec.locate(words) {
+                        Ok(Some((first, count, step))) => {
+                            (0..count).for_each(|at| _ = locks.insert(shard_of(first + at * step)));
+                        }
+                        Ok(None) => return self.keyspace.all_shards(),
+                        Err(_) => {}
                     }
                 }
-                Ok(None) => return self.keyspace.all_shards(),
-                Err(_) => {}
+                locks
             }
+            Locks::Words(find) => match find(words) {
+                Some(found) => found.into_iter().map(shard_of).collect(),
+                None => self.keyspace.all_shards(),
+            },
+            _ => self.keyspace.all_shards(),
         }
-        locks
     }
 
     /// Runs a command and compares its reply.

@@ -1,7 +1,7 @@
 //! What a command did, as data: the aftermath turns it into log entries, events and wake-ups.
 
 use crate::{Block, Class, Entry};
-use ochre_collections::{Random, Table, View};
+use ochre_collections::{EntryRef, Random, Table, View};
 use ochre_values::Object;
 use std::cell::{Cell, RefCell};
 
@@ -32,15 +32,20 @@ impl Garbage {
     }
 
     /// Whether it takes longer to free than to hand over.
-    fn frees_slowly(&self) -> bool {
+    pub fn frees_slowly(&self) -> bool {
         match self {
-            Garbage::Table(table) => !table.is_empty(),
-            Garbage::Entry(entry) => {
-                matches!(entry.as_ref().view(), View::Object(object) if object.frees_slowly())
-            }
+            Garbage::Table(table) => table.len() > KEYS_FREED_IN_PLACE_MAX || table.iter().any(entry_frees_slowly),
+            Garbage::Entry(entry) => entry_frees_slowly(entry.as_ref()),
             Garbage::Object(object) => object.frees_slowly(),
         }
     }
+}
+
+/// A table of up to so many small keys is freed at once.
+const KEYS_FREED_IN_PLACE_MAX: usize = 64;
+
+fn entry_frees_slowly(entry: EntryRef<'_, Object>) -> bool {
+    matches!(entry.view(), View::Object(object) if object.frees_slowly())
 }
 
 /// What goes to the log for a command that changed something.

@@ -148,6 +148,12 @@ impl Socket {
     }
 }
 
+impl AsFd for ListeningSocket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
 impl AsRawFd for ListeningSocket {
     fn as_raw_fd(&self) -> RawFd {
         self.0.as_raw_fd()

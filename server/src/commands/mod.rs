@@ -1,15 +1,21 @@
 //! Commands on sessions and on the server itself; those on data live below, in `ochre-commands`.
 
 pub mod connection;
+mod help;
 pub mod pubsub;
 pub mod server;
+mod tests;
 pub mod transactions;
 
+use crate::aftermath;
+use crate::clients::traits;
 use crate::dispatch::Flow;
-use crate::session::Session;
-use crate::shared::CommandRow;
+use crate::session::{Session, Wait};
+use crate::shared::{CommandRow, Shared};
 use crate::worker::Worker;
-use ochre_commands::{Args, Error};
+use ochre_collections::lock::{Attempt, ShardSet, Ticket};
+use ochre_commands::spec::Locks;
+use ochre_commands::{Args, Error, Locked};
 use ochre_reactor::Reactor;
 use ochre_resp::Reply;
 
@@ -21,6 +27,69 @@ pub struct SessionCall<'a> {
     pub row: &'a CommandRow,
     /// What becomes of the connection afterwards.
     pub flow: Flow,
+    /// The data that EXEC holds locked: all of it when the command's spec says `Locks::All`.
+    pub held: Option<&'a mut dyn Held>,
+}
+
+/// Data that is locked already.
+pub trait Held {
+    fn with(&mut self, work: &mut dyn FnMut(&mut Locked<'_>));
+}
+
+impl Held for Locked<'_> {
+    fn with(&mut self, work: &mut dyn FnMut(&mut Locked<'_>)) {
+        work(self);
+    }
+}
+
+impl SessionCall<'_> {
+    pub fn shared(&self) -> &'static Shared {
+        self.worker.shared
+    }
+
+    /// Whether the client is on this machine.
+    pub fn is_local(&self) -> bool {
+        let client = &self.session.client;
+        client.has(traits::UNIX_SOCKET) || ["127.0.0.1:", "[::1]:"].iter().any(|host| client.address.starts_with(host))
+    }
+
+    /// Runs `work` on data with these shards locked, or with those that EXEC holds; the command's spec must say `Locks::All`.
+    /// `None` when a shard is busy: the client waits for it, and the command runs again from its beginning, so it must return at
+    /// once and have done nothing yet.
+    pub fn with_data<R>(&mut self, mut locks: ShardSet, work: impl FnOnce(&mut Locked<'_>) -> R) -> Option<R> {
+        debug_assert_eq!(self.row.locks, Locks::All, "EXEC must know that {} looks at data", self.row.full_name);
+        if let Some(held) = &mut self.held {
+            return with_held(*held, self.session.db, work);
+        }
+        let worker = &mut *self.worker;
+        let shared = worker.shared;
+        let ticket = Ticket { thread: worker.id as u32, client: self.session.id() };
+        let mut attempt = self.session.resumed_attempt.take().unwrap_or_else(|| Attempt::new(ticket));
+        let Ok(guard) = shared.keyspace.shards().lock_or_park(&mut locks, &mut attempt) else {
+            worker.counters().parked.add(1);
+            self.session.wait = Wait::Shard(attempt);
+            self.flow = Flow::Wait;
+            return None;
+        };
+        worker.effects.clear();
+        let mut data = shared.keyspace.view(guard, &worker.context, &mut worker.effects, self.session.db);
+        let result = work(&mut data);
+        data.finish();
+        aftermath::commit(shared, worker.id, &mut data);
+        drop(data);
+        aftermath::after_unlock(worker);
+        Some(result)
+    }
+}
+
+fn with_held<R>(held: &mut dyn Held, db: usize, work: impl FnOnce(&mut Locked<'_>) -> R) -> Option<R> {
+    let (mut work, mut result) = (Some(work), None);
+    held.with(&mut |data| {
+        data.select(db);
+        result = work.take().map(|work| work(data));
+        data.finish();
+    });
+    result
 }
 
 /// The function of a command on a session.

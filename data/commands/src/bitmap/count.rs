@@ -19,7 +19,8 @@ fn bitcount(data: &mut Locked<'_>, args: &mut Args<'_>, reply: &mut Reply<'_>) -
     let range = Range::read(args)?;
     let mut buffer = Vec::new();
     let bytes = data.text(&key)?.map_or(&[][..], |text| text.bytes(&mut buffer));
-    let bits = range.of(bytes.len()).map_or(0, |(first, last)| count_ones_between(bytes, first, last));
+    let part = range.of(bytes.len()).filter(|_| !range.is_reversed());
+    let bits = part.map_or(0, |(first, last)| count_ones_between(bytes, first, last));
     reply.integer(bits as i64);
     Ok(())
 }
@@ -88,13 +89,15 @@ impl Range {
         Ok(range)
     }
 
+    /// Whether both ends are counted from the end of the string, in the wrong order. BITCOUNT then finds nothing, though both may lie
+    /// before the string and be moved to its first byte; BITPOS looks there.
+    fn is_reversed(&self) -> bool {
+        self.start < 0 && self.end.is_some_and(|end| end < 0 && self.start > end)
+    }
+
     /// The first and the last bit of the part in a string of `length` bytes; `None` when it is empty.
     fn of(&self, length: usize) -> Option<(u64, u64)> {
         let end = self.end.unwrap_or(-1);
-        // Two places before the beginning are both moved to it, but keep their order.
-        if self.start < 0 && end < 0 && self.start > end {
-            return None;
-        }
         let total = length as i64 * if self.in_bits { 8 } else { 1 };
         let place = |at: i64| if at < 0 { at.saturating_add(total).max(0) } else { at };
         let (start, end) = (place(self.start), place(end).min(total - 1));
@@ -128,6 +131,7 @@ mod tests {
             ("5 2", 0),
             ("-1 -5", 0),
             ("-100 -100", 4),
+            ("-100 -101", 0),
             ("100 200", 0),
         ] {
             db.check_quiet(&format!("BITCOUNT b {range}"), bits);
@@ -171,6 +175,7 @@ mod tests {
         db.check_quiet("BITPOS b 0", 12);
         db.check("SET b \"\\x00\\x0f\\x00\"", "OK");
         db.check_quiet("BITPOS b 1 0", 12);
+        db.check_quiet("BITPOS b 0 -3 -100", 0);
         db.check_quiet("BITPOS b 1 2", -1);
         db.check("SET b \"\"", "OK");
         db.check_quiet("BITPOS b 0", -1);

@@ -4,9 +4,12 @@ mod expiry;
 mod moving;
 mod object;
 mod removal;
+mod sort;
 mod walks;
 
 use crate::Command;
+
+pub use object::encoding_of;
 
 pub const COMMANDS: &[Command] = &[
     removal::DEL,
@@ -31,4 +34,6 @@ pub const COMMANDS: &[Command] = &[
     walks::SCAN,
     walks::RANDOMKEY,
     object::OBJECT,
+    sort::SORT,
+    sort::SORT_RO,
 ];

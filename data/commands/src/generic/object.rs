@@ -35,7 +35,7 @@ fn encoding(data: &mut Locked<'_>, args: &mut Args<'_>, reply: &mut Reply<'_>) -
 }
 
 /// The encoding of a value as an entry shows it.
-pub(crate) fn encoding_of(view: View<'_, Object>) -> Encoding {
+pub fn encoding_of(view: View<'_, Object>) -> Encoding {
     match view {
         View::Int(_) => Encoding::Int,
         View::Str { bytes, raw } if raw || bytes.len() > EMBSTR_BYTES_MAX => Encoding::Raw,

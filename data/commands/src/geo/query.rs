@@ -103,6 +103,7 @@ pub(super) const GEOSEARCH: Command = Command::new(
     "key [FROMMEMBER member | FROMLONLAT longitude latitude] <BYRADIUS radius <m | km | ft | mi> | BYBOX width height <m | km | ft | mi> | BYPOLYGON num-vertices longitude latitude [longitude latitude ...]> [ASC | DESC] [COUNT count [ANY]] [WITHCOORD] [WITHDIST] [WITHHASH]",
     geosearch,
 )
+.arity(-7) // a circle or a box is the least that fits
 .summary("Replies the places inside a circle, a box or a polygon.")
 .cost("O(N+log(M)), N being the number of places in the cells that cover the shape and M the size of the sorted set")
 .since("6.2.0")
@@ -121,6 +122,7 @@ pub(super) const GEOSEARCHSTORE: Command = Command::new(
     "destination source [FROMMEMBER member | FROMLONLAT longitude latitude] <BYRADIUS radius <m | km | ft | mi> | BYBOX width height <m | km | ft | mi> | BYPOLYGON num-vertices longitude latitude [longitude latitude ...]> [ASC | DESC] [COUNT count [ANY]] [STOREDIST]",
     geosearchstore,
 )
+.arity(-8) // a circle or a box is the least that fits
 .summary("Stores the places inside a circle, a box or a polygon; replies how many there are.")
 .cost("O(N+log(M)), N being the number of places in the cells that cover the shape and M the size of the sorted set")
 .since("6.2.0")

@@ -1,3 +1,5 @@
+//! Sketches through both encodings, against what the formulas and a plain set say.
+
 use super::*;
 use proptest::prelude::*;
 

@@ -26,8 +26,8 @@ fn woken_clients(woken: &Woken) -> Vec<u64> {
     tickets.iter().map(|ticket| ticket.client).collect()
 }
 
-fn lock<'a>(shards: &'a Shards<u64>, numbers: &[usize]) -> Guard<'a, u64> {
-    shards.try_lock_set(Box::leak(Box::new(set(numbers)))).expect("nobody holds these shards")
+fn lock<'a>(shards: &'a Shards<u64>, wanted: &'a mut ShardSet) -> Guard<'a, u64> {
+    shards.try_lock_set(wanted).expect("nobody holds these shards")
 }
 
 fn busy<T>(answer: Result<Guard<'_, u64>, T>) -> T {
@@ -37,17 +37,19 @@ fn busy<T>(answer: Result<Guard<'_, u64>, T>) -> T {
 #[test]
 fn a_set_is_locked_whole_or_not_at_all() {
     let (shards, _) = shards(200);
-    let held = lock(&shards, &[70, 130]);
+    let to_hold = &mut set(&[70, 130]);
+    let held = lock(&shards, to_hold);
     assert_eq!(busy(shards.try_lock_set(&mut set(&[3, 70, 199]))), 70);
-    drop(lock(&shards, &[3, 199]));
+    drop(lock(&shards, &mut set(&[3, 199])));
     drop(held);
-    drop(lock(&shards, &[3, 70, 130, 199]));
+    drop(lock(&shards, &mut set(&[3, 70, 130, 199])));
 }
 
 #[test]
 fn values_are_reached_through_the_guard() {
     let (mut shards, _) = shards(4);
-    let mut guard = lock(&shards, &[1, 3]);
+    let wanted = &mut set(&[1, 3]);
+    let mut guard = lock(&shards, wanted);
     *guard.get_mut(1) += 5;
     let (one, three) = guard.get_pair_mut(1, 3);
     std::mem::swap(one, three);
@@ -60,13 +62,14 @@ fn values_are_reached_through_the_guard() {
 #[should_panic = "shard 2 is not locked by this guard"]
 fn a_shard_that_is_not_locked_is_out_of_reach() {
     let (shards, _) = shards(4);
-    lock(&shards, &[1, 3]).get(2);
+    lock(&shards, &mut set(&[1, 3])).get(2);
 }
 
 #[test]
 fn who_waits_is_woken_in_order_when_the_shard_is_unlocked() {
     let (shards, woken) = shards(4);
-    let held = lock(&shards, &[0, 1, 2, 3]);
+    let to_hold = &mut set(&[0, 1, 2, 3]);
+    let held = lock(&shards, to_hold);
     for (number, wanted) in [(7, [2, 3]), (8, [2, 3]), (9, [0, 1])] {
         let parked = busy(shards.lock_or_park(&mut set(&wanted), &mut client(number)));
         assert_eq!(parked, Parked(wanted[0]));
@@ -74,23 +77,25 @@ fn who_waits_is_woken_in_order_when_the_shard_is_unlocked() {
     assert!(woken.is_empty());
     drop(held);
     assert_eq!(woken_clients(&woken), [9, 7, 8]);
-    drop(lock(&shards, &[2]));
+    drop(lock(&shards, &mut set(&[2])));
     assert!(woken.is_empty());
 }
 
 #[test]
 fn a_guard_is_extended_by_all_or_none() {
     let (shards, _) = shards(8);
-    let other = lock(&shards, &[6]);
-    let mut guard = lock(&shards, &[3, 4]);
+    let to_hold = &mut set(&[6]);
+    let other = lock(&shards, to_hold);
+    let wanted = &mut set(&[3, 4]);
+    let mut guard = lock(&shards, wanted);
     assert_eq!(guard.try_extend(&set(&[1, 3, 6])), Err(6));
-    drop(lock(&shards, &[1]));
+    drop(lock(&shards, &mut set(&[1])));
     drop(other);
     assert_eq!(guard.try_extend(&set(&[1, 3, 6])), Ok(()));
     assert_eq!(guard.held(), &set(&[1, 3, 4, 6]));
     assert_eq!(busy(shards.try_lock_set(&mut set(&[1]))), 1);
     drop(guard);
-    drop(lock(&shards, &[1, 3, 4, 6]));
+    drop(lock(&shards, &mut set(&[1, 3, 4, 6])));
 }
 
 #[test]
@@ -99,7 +104,8 @@ fn newcomers_queue_behind_a_client_that_has_failed_too_often() {
     let mut both = set(&[0, 1]);
     let mut patient = client(1);
     for _ in 0..super::PATIENCE {
-        let held = lock(&shards, &[1]);
+        let to_hold = &mut set(&[1]);
+        let held = lock(&shards, to_hold);
         busy(shards.lock_or_park(&mut both, &mut patient));
         drop(held);
         assert_eq!(woken_clients(&woken), [1]);
@@ -110,13 +116,14 @@ fn newcomers_queue_behind_a_client_that_has_failed_too_often() {
     assert!(woken.is_empty());
     drop(guard);
     assert_eq!(woken_clients(&woken), [2]);
-    drop(lock(&shards, &[0, 1]));
+    drop(lock(&shards, &mut set(&[0, 1])));
 }
 
 #[test]
 fn a_client_that_leaves_lets_the_others_pass() {
     let (shards, woken) = shards(2);
-    let held = lock(&shards, &[0]);
+    let to_hold = &mut set(&[0]);
+    let held = lock(&shards, to_hold);
     let mut leaver = client(1);
     for _ in 0..super::PATIENCE {
         busy(shards.lock_or_park(&mut set(&[0, 1]), &mut leaver));
@@ -124,7 +131,7 @@ fn a_client_that_leaves_lets_the_others_pass() {
     assert_eq!(busy(shards.lock_or_park(&mut set(&[1]), &mut client(2))), Parked(1));
     shards.give_up(&mut leaver);
     assert_eq!(woken_clients(&woken), [2]);
-    drop(lock(&shards, &[1]));
+    drop(lock(&shards, &mut set(&[1])));
     drop(held);
 }
 

@@ -1,3 +1,5 @@
+//! Tables against a plain map, and what splits, merges and walks promise.
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 

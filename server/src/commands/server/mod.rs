@@ -1,7 +1,47 @@
 //! Group server: the server about itself.
 
-pub mod slowlog;
+mod command;
+mod command_docs;
+mod command_keys;
+mod config;
+mod debug;
+mod debug_values;
+mod digest;
+mod ends;
+mod info;
+mod latency;
+mod memory;
+mod slowlog;
+mod small;
+mod users;
 
 use super::Command;
+use ochre_commands::Error;
 
-pub const COMMANDS: &[Command] = &[];
+pub const COMMANDS: &[Command] = &[
+    command::COMMAND,
+    config::CONFIG,
+    debug::DEBUG,
+    info::INFO,
+    latency::LATENCY,
+    memory::MEMORY,
+    slowlog::COMMANDLOG,
+    slowlog::SLOWLOG,
+    small::LASTSAVE,
+    small::LOLWUT,
+    small::MODULE,
+    small::REPLICAOF,
+    small::ROLE,
+    small::SLAVEOF,
+    small::TIME,
+    ends::SHUTDOWN,
+    users::ACL,
+];
+
+/// Refuses a command that a setting keeps from this client.
+fn not_allowed(command: &str, setting: &str) -> Error {
+    Error::text(format!(
+        "ERR {command} command not allowed. If the {setting} option is set to \"local\", you can run it from a local \
+         connection, otherwise you need to set this option in the configuration file, and then restart the server."
+    ))
+}

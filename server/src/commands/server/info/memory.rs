@@ -1,0 +1,117 @@
+//! Memory: what is used, by whom, and how much there may be.
+
+use super::{Facts, Page};
+use crate::shared::Shared;
+use crate::system;
+use ochre_text::size::human;
+
+/// Memory of the process.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct MemoryUse {
+    /// In use, as `maxmemory` counts it.
+    pub used_bytes: u64,
+    pub used_bytes_max: u64,
+    /// Held from the system.
+    pub resident_bytes: u64,
+    /// In use before the first client came.
+    pub startup_bytes: u64,
+    /// Buffers of clients.
+    pub clients_bytes: u64,
+}
+
+impl MemoryUse {
+    /// Everything but keys and values.
+    pub fn overhead_bytes(&self) -> u64 {
+        self.startup_bytes + self.clients_bytes
+    }
+
+    pub fn dataset_bytes(&self) -> u64 {
+        self.used_bytes.saturating_sub(self.overhead_bytes())
+    }
+
+    /// The data's share of what was added since the start, percent.
+    pub fn dataset_percent(&self) -> f64 {
+        let added = self.used_bytes.saturating_sub(self.startup_bytes);
+        if added == 0 { 0.0 } else { self.dataset_bytes() as f64 * 100.0 / added as f64 }
+    }
+
+    pub fn peak_percent(&self) -> f64 {
+        self.used_bytes as f64 * 100.0 / self.used_bytes_max.max(1) as f64
+    }
+
+    pub fn fragmentation_ratio(&self) -> f64 {
+        self.resident_bytes as f64 / self.used_bytes.max(1) as f64
+    }
+}
+
+/// What the process uses now.
+pub fn memory_use(shared: &Shared) -> MemoryUse {
+    let used_bytes = ochre_collections::allocated_bytes() as u64;
+    let buffers = |client: &crate::clients::Client| {
+        use std::sync::atomic::Ordering::Relaxed;
+        client.query_buffer.load(Relaxed) + client.output_bytes.load(Relaxed)
+    };
+    MemoryUse {
+        used_bytes,
+        used_bytes_max: (ochre_collections::allocated_bytes_peak() as u64).max(used_bytes),
+        resident_bytes: system::resident_bytes(),
+        startup_bytes: shared.startup_bytes.min(used_bytes),
+        clients_bytes: shared.registry.all().iter().map(|client| buffers(client) as u64).sum(),
+    }
+}
+
+pub(super) fn memory(page: &mut Page, facts: &Facts) {
+    let shared = facts.shared;
+    let memory = memory_use(shared);
+    let settings = &shared.settings;
+    let maxmemory = settings.memory.maxmemory_bytes.get();
+    let policy = settings.get("maxmemory-policy").unwrap_or_default();
+    let machine_bytes = system::machine_memory_bytes();
+    let both = |page: &mut Page, name: &str, bytes: u64| {
+        page.field(name, bytes);
+        page.field(&format!("{name}_human"), human(bytes));
+    };
+    both(page, "used_memory", memory.used_bytes);
+    both(page, "used_memory_rss", memory.resident_bytes);
+    both(page, "used_memory_peak", memory.used_bytes_max);
+    page.field("used_memory_peak_perc", format_args!("{:.2}%", memory.peak_percent()));
+    page.field("used_memory_overhead", memory.overhead_bytes());
+    page.field("used_memory_startup", memory.startup_bytes);
+    page.field("used_memory_dataset", memory.dataset_bytes());
+    page.field("used_memory_dataset_perc", format_args!("{:.2}%", memory.dataset_percent()));
+    page.field("allocator_allocated", memory.used_bytes);
+    page.field("allocator_active", memory.resident_bytes);
+    page.field("allocator_resident", memory.resident_bytes);
+    page.field("allocator_muzzy", 0);
+    both(page, "total_system_memory", machine_bytes);
+    both(page, "used_memory_lua", 0);
+    page.field("used_memory_vm_eval", 0);
+    page.zeros(&["used_memory_scripts_eval", "number_of_cached_scripts", "number_of_functions", "number_of_libraries"]);
+    page.field("used_memory_vm_functions", 0);
+    both(page, "used_memory_vm_total", 0);
+    page.field("used_memory_functions", 0);
+    both(page, "used_memory_scripts", 0);
+    both(page, "maxmemory", maxmemory);
+    page.field("maxmemory_policy", String::from_utf8_lossy(&policy));
+    page.field("allocator_frag_ratio", "1.00");
+    page.field("allocator_frag_bytes", 0);
+    page.field("allocator_rss_ratio", format_args!("{:.2}", memory.fragmentation_ratio()));
+    page.field("allocator_rss_bytes", memory.resident_bytes.saturating_sub(memory.used_bytes));
+    page.field("rss_overhead_ratio", "1.00");
+    page.field("rss_overhead_bytes", 0);
+    page.field("mem_fragmentation_ratio", format_args!("{:.2}", memory.fragmentation_ratio()));
+    page.field("mem_fragmentation_bytes", memory.resident_bytes.saturating_sub(memory.used_bytes));
+    page.zeros(&[
+        "mem_not_counted_for_evict",
+        "mem_replication_backlog",
+        "mem_total_replication_buffers",
+        "mem_replicas_repl_buffer",
+        "mem_clients_slaves",
+    ]);
+    page.field("mem_clients_normal", memory.clients_bytes);
+    page.zeros(&["mem_cluster_links", "mem_aof_buffer"]);
+    page.field("mem_allocator", "mimalloc");
+    page.zeros(&["mem_overhead_db_hashtable_rehashing", "active_defrag_running"]);
+    page.field("lazyfree_pending_objects", shared.lazyfree.pending_keys());
+    page.field("lazyfreed_objects", shared.lazyfree.freed_keys());
+}

@@ -1,0 +1,162 @@
+//! INFO: what the server tells about itself, section by section.
+
+mod activity;
+mod memory;
+mod process;
+mod services;
+
+use crate::commands::{Command, SessionCall};
+use crate::shared::Shared;
+use ochre_commands::spec::*;
+use ochre_commands::{Args, Error};
+use ochre_keyspace::DatabaseSize;
+use ochre_resp::Reply;
+use ochre_text::case;
+use std::fmt::{Display, Write};
+
+pub use activity::{each_command, latencies};
+pub use memory::memory_use;
+
+pub const INFO: Command = Command::new(Group::Server, "INFO", "[section [section ...]]", info)
+    .summary("Replies facts and counters about the server, by sections.")
+    .cost("O(1)")
+    .history(&[("7.0.0", "Takes several sections at once.")])
+    .categories(CAT_DANGEROUS)
+    .locks(Locks::All)
+    .tips(&["nondeterministic_output", "request_policy:all_shards", "response_policy:special"])
+    .flags(LOADING | STALE);
+
+/// When a section is shown.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shown {
+    /// By INFO without arguments, and by `default`, `all` and `everything`.
+    ByDefault,
+    /// By `all` and `everything`.
+    InAll,
+    /// By default and by `everything`, but not by `all`.
+    NotInAll,
+}
+
+/// One section.
+struct Section {
+    /// What INFO's argument calls it, in upper case.
+    name: &'static str,
+    title: &'static str,
+    shown: Shown,
+    write: fn(&mut Page, &Facts),
+}
+
+/// In the order in which they are shown.
+const SECTIONS: &[Section] = &[
+    section("SERVER", "Server", Shown::ByDefault, process::server),
+    section("CLIENTS", "Clients", Shown::ByDefault, activity::clients),
+    section("MEMORY", "Memory", Shown::ByDefault, memory::memory),
+    section("PERSISTENCE", "Persistence", Shown::ByDefault, services::persistence),
+    section("THREADS", "Threads", Shown::InAll, activity::threads),
+    section("STATS", "Stats", Shown::ByDefault, activity::stats),
+    section("REPLICATION", "Replication", Shown::ByDefault, services::replication),
+    section("CPU", "CPU", Shown::ByDefault, process::cpu),
+    section("MODULES", "Modules", Shown::NotInAll, services::modules),
+    section("COMMANDSTATS", "Commandstats", Shown::InAll, activity::command_stats),
+    section("ERRORSTATS", "Errorstats", Shown::ByDefault, activity::error_stats),
+    section("LATENCYSTATS", "Latencystats", Shown::InAll, activity::latency_stats),
+    section("CLUSTER", "Cluster", Shown::ByDefault, services::cluster),
+    section(KEYSPACE, "Keyspace", Shown::ByDefault, services::keyspace),
+];
+
+const KEYSPACE: &str = "KEYSPACE";
+
+const fn section(name: &'static str, title: &'static str, shown: Shown, write: fn(&mut Page, &Facts)) -> Section {
+    Section { name, title, shown, write }
+}
+
+/// What sections are made from.
+struct Facts {
+    shared: &'static Shared,
+    now_ms: u64,
+    /// How the event loops talk to the kernel.
+    backend: &'static str,
+    /// Sizes of all databases, if they are wanted.
+    databases: Vec<DatabaseSize>,
+}
+
+/// The text as it grows: `name:value` lines.
+struct Page(String);
+
+impl Page {
+    fn field(&mut self, name: &str, value: impl Display) {
+        // Writing to a string does not fail.
+        let _ = write!(self.0, "{name}:{value}\r\n");
+    }
+
+    /// Fields that are always zero here: what they count does not exist.
+    fn zeros(&mut self, names: &[&str]) {
+        names.iter().for_each(|name| self.field(name, 0));
+    }
+}
+
+fn info(call: &mut SessionCall<'_>, args: &mut Args<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {
+    let wanted: Vec<&[u8]> = args.rest().iter().collect();
+    let sections: Vec<&Section> = SECTIONS.iter().filter(|section| is_wanted(section, &wanted)).collect();
+    let mut databases = Vec::new();
+    if sections.iter().any(|section| section.name == KEYSPACE) {
+        let locks = call.shared().keyspace.all_shards();
+        let Some(sizes) = call.with_data(locks, |data| (0..data.databases()).map(|db| data.size(db)).collect()) else {
+            return Ok(());
+        };
+        databases = sizes;
+    }
+    let facts = Facts {
+        shared: call.shared(),
+        now_ms: call.worker.context.now_ms,
+        backend: call.reactor.backend_name(),
+        databases,
+    };
+    let mut page = Page(String::with_capacity(8 * 1024));
+    for section in sections {
+        if !page.0.is_empty() {
+            page.0.push_str("\r\n");
+        }
+        let _ = write!(page.0, "# {}\r\n", section.title);
+        (section.write)(&mut page, &facts);
+    }
+    reply.verbatim("txt", page.0.as_bytes());
+    Ok(())
+}
+
+fn is_wanted(section: &Section, words: &[&[u8]]) -> bool {
+    if words.is_empty() {
+        return section.shown != Shown::InAll;
+    }
+    words.iter().any(|word| {
+        case::is(word, section.name)
+            || case::is(word, "EVERYTHING")
+            || (case::is(word, "DEFAULT") && section.shown != Shown::InAll)
+            || (case::is(word, "ALL") && section.shown != Shown::NotInAll)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{SECTIONS, is_wanted};
+
+    #[test]
+    fn sections_are_chosen_by_name_or_as_a_group() {
+        let chosen = |words: &[&str]| {
+            let words: Vec<&[u8]> = words.iter().map(|word| word.as_bytes()).collect();
+            SECTIONS
+                .iter()
+                .filter(|section| is_wanted(section, &words))
+                .map(|section| section.title)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(chosen(&["cpu", "KeySpace", "nothing"]), ["CPU", "Keyspace"]);
+        assert_eq!(chosen(&[]), chosen(&["default"]));
+        assert!(
+            !chosen(&[]).contains(&"Commandstats") && chosen(&["default", "commandstats"]).contains(&"Commandstats")
+        );
+        assert!(!chosen(&["all"]).contains(&"Modules") && chosen(&["all"]).contains(&"Latencystats"));
+        assert_eq!(chosen(&["everything"]).len(), SECTIONS.len());
+        assert!(chosen(&["nothing"]).is_empty());
+    }
+}

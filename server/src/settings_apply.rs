@@ -1,0 +1,32 @@
+//! What a CONFIG SET does at once, beyond the values that everybody reads: listeners, the log, the file limit.
+
+use crate::shared::Shared;
+use crate::{listen, log, settings_view};
+
+/// Registers the hooks. Loops take over their own copies by themselves, see `Shared::settings_changed`.
+pub fn register(shared: &'static Shared) {
+    let settings = &shared.settings;
+    settings.on_change(&["loglevel"], move |_| {
+        log::set_level(settings_view::log_level(settings));
+        Ok(())
+    });
+    settings.on_change(&["port"], move |_| {
+        listen::listen_anew(shared).map_err(|_| "Unable to listen on this port. Check server logs.".to_owned())
+    });
+    settings.on_change(&["bind"], move |_| {
+        listen::listen_anew(shared).map_err(|_| "Failed to bind to specified addresses.".to_owned())
+    });
+    settings.on_change(&["maxclients"], move |_| {
+        let wanted = settings.network.maxclients.get() as u64 + FILES_OF_THE_SERVER;
+        match crate::system::open_files_max() {
+            Some(limit) if limit < wanted => Err(format!(
+                "The operating system is not able to handle the specified number of clients, try with {}",
+                limit.saturating_sub(FILES_OF_THE_SERVER)
+            )),
+            _ => Ok(()),
+        }
+    });
+}
+
+/// Open files that are no clients: listeners, logs, data files.
+const FILES_OF_THE_SERVER: u64 = 32;
