@@ -1,9 +1,9 @@
 //! The door through which a collection is changed: in place when it is large, through a copy when it lies inline.
 
 use crate::Entry;
-use ochre_collections::{Slot, VacantSlot};
+use ochre_collections::{ObjectSlot, Slot, VacantSlot};
 use ochre_collections::{Value, View};
-use ochre_values::{Collection, Packing};
+use ochre_values::{Collection, Object, Packing};
 use std::ops::{Deref, DerefMut};
 
 /// Packed collections up to this length, in bytes, lie inside their entry.
@@ -11,7 +11,7 @@ pub(crate) const INLINE_PACKED_BYTES_MAX: usize = 256;
 
 enum Place<'a> {
     /// The collection is an object in its entry, edited where it is.
-    Object(Slot<'a, Entry>),
+    Object(ObjectSlot<'a, Object>),
     /// The collection was copied out of its entry and goes back when the edit ends.
     Inline(Slot<'a, Entry>),
     /// The key does not exist yet: it is made when the edit ends with something in it.
@@ -28,17 +28,19 @@ pub struct Edit<'a, C: Collection> {
 
 impl<'a, C: Collection> Edit<'a, C> {
     /// Edits the collection in `slot`; `None` when the value is of another type.
-    pub(crate) fn of(mut slot: Slot<'a, Entry>, deadlines: &'a mut usize) -> Option<Self> {
-        let copy = match slot.item().view() {
-            View::Packed { kind, bytes } => Some(C::unpack(Packing::from_byte(kind)?, bytes)?),
-            View::Object(_) => {
-                C::in_object_mut(slot.object_mut()?)?;
-                None
+    #[inline]
+    pub(crate) fn of(slot: Slot<'a, Entry>, deadlines: &'a mut usize) -> Option<Self> {
+        match slot.into_object() {
+            Ok(object) => {
+                C::in_object(&object)?;
+                Some(Edit { place: Some(Place::Object(object)), copy: None, deadlines })
             }
-            _ => return None,
-        };
-        let place = if copy.is_some() { Place::Inline(slot) } else { Place::Object(slot) };
-        Some(Edit { place: Some(place), copy, deadlines })
+            Err(slot) => {
+                let View::Packed { kind, bytes } = slot.item().view() else { return None };
+                let copy = C::unpack(Packing::from_byte(kind)?, bytes)?;
+                Some(Edit { place: Some(Place::Inline(slot)), copy: Some(copy), deadlines })
+            }
+        }
     }
 
     /// Edits a new collection under `key`.
@@ -56,29 +58,35 @@ impl<'a, C: Collection> Edit<'a, C> {
         self.place = None;
     }
 
+    /// Ends the edit, unless it has ended.
+    #[inline]
     fn store(&mut self) -> bool {
+        match &self.place {
+            None => false,
+            // The usual case of a large collection: it stays where it is.
+            Some(Place::Object(object))
+                if C::in_object(object).is_some_and(|c| !c.is_empty() && c.next_expiry_ms().is_none()) =>
+            {
+                self.place = None;
+                false
+            }
+            Some(_) => self.store_elsewhere(),
+        }
+    }
+
+    fn store_elsewhere(&mut self) -> bool {
         let Some(place) = self.place.take() else { return false };
         let changed = match (&place, &self.copy) {
             (_, Some(copy)) => Some(copy),
-            (Place::Object(slot), None) => match slot.item().view() {
-                View::Object(object) => C::in_object(object),
-                _ => None,
-            },
+            (Place::Object(object), None) => C::in_object(object),
             _ => None,
         };
         let empty = changed.is_some_and(C::is_empty);
         // The active expiry looks at the collection by then.
         let next_expiry_ms = changed.and_then(C::next_expiry_ms);
-        match (place, self.copy.take()) {
-            (Place::Object(slot) | Place::Inline(slot), _) if empty => {
-                *self.deadlines -= usize::from(slot.item().expiry_ms().is_some());
-                slot.remove();
-            }
-            (Place::Object(mut slot), _) => note_expiry(&mut slot, next_expiry_ms),
-            (Place::Inline(mut slot), Some(copy)) => {
-                store_in(&mut slot, copy);
-                note_expiry(&mut slot, next_expiry_ms);
-            }
+        let (mut slot, copy) = match (place, self.copy.take()) {
+            (Place::Object(object), _) => (object.into_slot(), None),
+            (Place::Inline(slot), copy) => (slot, copy),
             (Place::Vacant { slot, key, clock }, Some(copy)) if !empty => {
                 let entry = match small_pack(&copy) {
                     Some((packing, bytes)) => Entry::new(key, Value::Packed { kind: packing as u8, bytes }, None),
@@ -86,8 +94,18 @@ impl<'a, C: Collection> Edit<'a, C> {
                 };
                 entry.as_ref().touch(clock);
                 note_expiry(&mut slot.insert(entry), next_expiry_ms);
+                return false;
             }
-            _ => {}
+            (Place::Vacant { .. }, _) => return true,
+        };
+        if empty {
+            *self.deadlines -= usize::from(slot.item().expiry_ms().is_some());
+            slot.remove();
+        } else {
+            if let Some(copy) = copy {
+                store_in(&mut slot, copy);
+            }
+            note_expiry(&mut slot, next_expiry_ms);
         }
         empty
     }
@@ -116,24 +134,24 @@ pub(crate) fn small_pack<C: Collection>(collection: &C) -> Option<(Packing, &[u8
 impl<C: Collection> Deref for Edit<'_, C> {
     type Target = C;
 
+    #[inline]
     fn deref(&self) -> &C {
         match (&self.copy, &self.place) {
             (Some(copy), _) => copy,
-            (None, Some(Place::Object(slot))) => match slot.item().view() {
-                View::Object(object) => C::in_object(object).expect("the type was checked when the edit began"),
-                _ => unreachable!("an edit in place is of an object"),
-            },
+            (None, Some(Place::Object(object))) => {
+                C::in_object(object).expect("the type was checked when the edit began")
+            }
             _ => unreachable!("an edit has a copy or an object"),
         }
     }
 }
 
 impl<C: Collection> DerefMut for Edit<'_, C> {
+    #[inline]
     fn deref_mut(&mut self) -> &mut C {
         match (&mut self.copy, &mut self.place) {
             (Some(copy), _) => copy,
-            (None, Some(Place::Object(slot))) => {
-                let object = slot.object_mut().expect("an edit in place is of an object");
+            (None, Some(Place::Object(object))) => {
                 C::in_object_mut(object).expect("the type was checked when the edit began")
             }
             _ => unreachable!("an edit has a copy or an object"),

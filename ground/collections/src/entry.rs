@@ -23,9 +23,11 @@ use crate::item::{LENGTH_ESCAPE, Shared, long_length};
 use crate::{Keyed, memory};
 
 mod change;
+mod object;
 mod shape;
 
 pub use change::EntryMut;
+pub use object::ObjectSlot;
 use shape::{EPOCH_AT, EXPIRES, EXPIRY_AT, FLAGS_AT, Form, HEADER, KEY_LENGTH_AT, KIND_AT, MARKS_AT, RAW, Shape};
 
 /// Strings up to so many bytes are meant to stand in the entry; the caller keeps longer ones in an object.

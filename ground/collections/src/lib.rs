@@ -20,7 +20,7 @@ mod table;
 
 pub use allocator::{Mimalloc, allocated_bytes, allocated_bytes_peak};
 pub use chunked::ChunkedList;
-pub use entry::{Entry, EntryMut, EntryRef, INLINE_BYTES_MAX, OwnedValue, Value, View};
+pub use entry::{Entry, EntryMut, EntryRef, INLINE_BYTES_MAX, ObjectSlot, OwnedValue, Value, View};
 pub use hash::hash;
 pub use intset::{IntSet, IntSetRef};
 pub use item::{Field, FieldRef, Keyed, Member, Scored, ScoredPointer, ScoredRef};

@@ -254,3 +254,23 @@ fn a_table_follows_entries_that_move() {
     drop(table);
     assert_eq!(Rc::strong_count(&alive), 1);
 }
+
+#[test]
+fn an_object_is_found_once_and_changed_where_it_is() {
+    let alive = Rc::new(());
+    let mut table = Table::<Entry<Big>>::new();
+    table.insert_new(hash(b"key"), Entry::new(b"key", Value::Object(Big(alive.clone(), 1, 2)), Some(7)));
+    table.insert_new(hash(b"text"), Entry::new(b"text", Value::Str { bytes: b"x", raw: false }, None));
+    let text = table.find(hash(b"text"), b"text").expect("it is there").into_object();
+    assert!(text.is_err_and(|slot| slot.key() == b"text"));
+    let Ok(mut object) = table.find(hash(b"key"), b"key").expect("it is there").into_object() else {
+        panic!("an object")
+    };
+    object.1 = 3;
+    assert_eq!((object.1, object.slot().expiry_ms()), (3, Some(7)));
+    object.2 += object.1;
+    let slot = object.into_slot();
+    assert_eq!(slot.view(), View::Object(&Big(alive.clone(), 3, 5)));
+    drop(slot.remove());
+    assert_eq!(Rc::strong_count(&alive), 1);
+}
