@@ -477,6 +477,7 @@ impl Worker {
             }
         }
         self.flush_stats(session);
+        batch.trim();
         self.batch = batch;
         self.calls = calls;
         consumed

@@ -35,6 +35,10 @@ pub struct Args<'a> {
     spans: &'a [Span],
 }
 
+/// What an idle batch keeps: enough for any usual pipeline.
+const SPANS_KEPT_MAX: usize = 8 * 1024;
+const OWNED_BYTES_KEPT_MAX: usize = 64 * 1024;
+
 impl Batch {
     /// Forgets all commands and keeps the memory, unless an unusual batch made it large.
     pub fn clear(&mut self) {
@@ -56,6 +60,14 @@ impl Batch {
         let first = command.first as usize;
         let source = if command.owned { &self.owned } else { buffer };
         Args { source, spans: &self.spans[first..first + command.count as usize] }
+    }
+
+    /// Gives back the memory of a batch that has been far larger than usual. Nothing of it may be needed any more.
+    #[inline]
+    pub fn trim(&mut self) {
+        if self.spans.capacity() > SPANS_KEPT_MAX || self.owned.capacity() > OWNED_BYTES_KEPT_MAX {
+            *self = Batch::default();
+        }
     }
 
     /// Adds a command that did not come over the wire, copying its arguments.
