@@ -53,6 +53,10 @@ pub fn run(worker: &mut Worker, reactor: &mut Reactor) {
         // A pass that ran out of its budget goes on soon, with a turn for clients in between.
         let pause_ms = if report.more { 1 } else { EXPIRY_PERIOD_MS };
         worker.cron.next_expiry_ms = now_ms + pause_ms;
+        if worker.id == 0 {
+            // For the peak that INFO shows: it is the largest of what is seen.
+            ochre_collections::allocated_bytes();
+        }
         if worker.has_paused() && worker.shared.pause.now(now_ms) == crate::pause::Paused::Nothing {
             worker.resume_paused();
         }

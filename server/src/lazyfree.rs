@@ -2,7 +2,12 @@
 
 use ochre_keyspace::Garbage;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, mpsc};
+use std::time::{Duration, Instant};
+
+/// The thread gives free memory back to the system this often.
+const RELEASE_PERIOD: Duration = Duration::from_secs(1);
 
 /// The way to the thread that frees.
 pub struct Lazyfree {
@@ -18,6 +23,15 @@ struct Progress {
     freed: AtomicU64,
 }
 
+impl Progress {
+    fn free(&self, garbage: Garbage) {
+        let keys = garbage.keys() as u64;
+        drop(garbage);
+        self.pending.fetch_sub(keys, Ordering::Relaxed);
+        self.freed.fetch_add(keys, Ordering::Relaxed);
+    }
+}
+
 impl Lazyfree {
     /// Starts the thread.
     ///
@@ -28,11 +42,17 @@ impl Lazyfree {
         let progress = Arc::new(Progress::default());
         let theirs = Arc::clone(&progress);
         std::thread::Builder::new().name("lazyfree".into()).spawn(move || {
-            for garbage in receiver {
-                let keys = garbage.keys() as u64;
-                drop(garbage);
-                theirs.pending.fetch_sub(keys, Ordering::Relaxed);
-                theirs.freed.fetch_add(keys, Ordering::Relaxed);
+            let mut released = Instant::now();
+            loop {
+                match receiver.recv_timeout(RELEASE_PERIOD) {
+                    Ok(garbage) => theirs.free(garbage),
+                    Err(RecvTimeoutError::Timeout) => {}
+                    Err(RecvTimeoutError::Disconnected) => return,
+                }
+                if released.elapsed() >= RELEASE_PERIOD {
+                    ochre_collections::release_free_memory(false);
+                    released = Instant::now();
+                }
             }
         })?;
         Ok(Lazyfree { sender, progress })

@@ -23,6 +23,7 @@ unsafe extern "C" {
     fn mi_realloc(block: *mut c_void, size: usize) -> *mut c_void;
     fn mi_realloc_aligned(block: *mut c_void, size: usize, alignment: usize) -> *mut c_void;
     fn mi_free(block: *mut c_void);
+    safe fn mi_collect(force: bool);
 }
 
 /// The bytes that mimalloc sets aside for a block of `bytes`: steps of 8 up to 64, then four steps a doubling, and pages.
@@ -36,6 +37,13 @@ const fn block_bytes(bytes: usize) -> usize {
     } else {
         bytes.next_multiple_of(4096)
     }
+}
+
+/// Gives memory that nobody uses back to the system: all of it if `at_once`, else what has been free for a second. mimalloc does so
+/// only while some thread allocates; a thread that calls this once a second does it for an idle program, and spares the busy
+/// threads the system calls.
+pub fn release_free_memory(at_once: bool) {
+    mi_collect(at_once);
 }
 
 // SAFETY: mimalloc keeps the contract of an allocator; its blocks are aligned to a word (8 bytes on the 64-bit machines that we

@@ -418,7 +418,7 @@ mod tests {
                 db.run(&format!("{add} {}", chunk.iter().map(i64::to_string).collect::<Vec<_>>().join(" ")));
             }
             db.check_quiet("SORT k LIMIT 2 3", [2, 3, 4]);
-            db.check_quiet(&format!("SORT k DESC LIMIT 2 1"), [count - 3]);
+            db.check_quiet("SORT k DESC LIMIT 2 1", [count - 3]);
         }
         let mut db = Db::new();
         for count in [9, 1_000] {
