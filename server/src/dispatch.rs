@@ -96,7 +96,7 @@ pub fn execute(
         note_large(worker, session, row, words, sizes);
     }
     if !waits && session.reply_mode != ReplyMode::On {
-        drop_reply(session, &mut output, mark);
+        drop_reply(session, row, &mut output, mark);
     }
     session.output = output;
     flow
@@ -326,12 +326,14 @@ fn is_pushed(row: Option<&CommandRow>) -> bool {
 
 /// Takes back the reply that the client does not want.
 #[cold]
-fn drop_reply(session: &mut Session, output: &mut Vec<u8>, mark: usize) {
+fn drop_reply(session: &mut Session, row: Option<&CommandRow>, output: &mut Vec<u8>, mark: usize) {
     match session.reply_mode {
         ReplyMode::On => return,
         ReplyMode::Off => {}
         ReplyMode::SkipNext => session.reply_mode = ReplyMode::Skip,
         ReplyMode::Skip => session.reply_mode = ReplyMode::On,
     }
-    output.truncate(mark);
+    if !is_pushed(row) {
+        output.truncate(mark);
+    }
 }

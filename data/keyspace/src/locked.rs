@@ -158,9 +158,15 @@ impl<'a> Locked<'a> {
         entry.expiry_ms().is_some_and(|deadline| deadline <= self.context.now_ms) && self.context.expire
     }
 
-    /// Whether `key` lives; counts as an access.
+    /// Whether `key` lives; counts a hit or a miss, but is no access.
     pub fn exists(&self, key: &Key<'_>) -> bool {
-        self.lookup(key).is_some()
+        let lives = self.peek(key).is_some();
+        if lives {
+            count(&self.effects.stats.keyspace_hits);
+        } else {
+            self.missed(key);
+        }
+        lives
     }
 
     /// The type of `key`'s value, without counting as an access.

@@ -82,7 +82,13 @@ impl What {
                 What::Ids(ids)
             }
             b"TYPE" => What::Kind(read_kind(args.value()?)?),
-            b"USER" => What::User(text(args)?),
+            b"USER" => {
+                let user = args.value()?;
+                if user != b"default" {
+                    return Err(Error::text(format!("ERR No such user '{}'", String::from_utf8_lossy(user))));
+                }
+                What::User(user.to_vec())
+            }
             b"ADDR" => What::Address(text(args)?),
             b"LADDR" => What::LocalAddress(text(args)?),
             b"MAXAGE" => What::MaxAge(read_seconds(args, "maxage")?),
