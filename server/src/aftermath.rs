@@ -64,6 +64,9 @@ pub fn account(worker: &mut Worker, session: &Session, row: &CommandRow, words: 
     }
     session.client.commands.store(session.client.commands.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
     session.client.last_command.store(row.id + 1, Ordering::Relaxed);
+    if worker.shared.monitors.any() {
+        crate::monitors::show(worker.shared, session, row, words);
+    }
     if took_ns >= worker.slow_ns {
         crate::slow_commands::note_slow(worker, session, row, words, took_ns);
     }

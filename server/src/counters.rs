@@ -30,6 +30,28 @@ impl Counter {
     }
 }
 
+/// The largest of many values, noted by one thread.
+#[derive(Default, Debug)]
+pub struct Peak(AtomicU64);
+
+impl Peak {
+    /// Notes a value; for the owning thread only.
+    #[inline]
+    pub fn note(&self, value: u64) {
+        if value > self.0.load(Ordering::Relaxed) {
+            self.0.store(value, Ordering::Relaxed);
+        }
+    }
+
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    pub fn reset(&self) {
+        self.0.store(0, Ordering::Relaxed);
+    }
+}
+
 /// What INFO commandstats shows of one command.
 #[derive(Default)]
 pub struct CommandCounters {
@@ -81,6 +103,11 @@ pub struct Counters {
     pub turns: Counter,
     /// Time that the loop was not asleep, ns.
     pub busy_nanoseconds: Counter,
+    /// Of these, time for what is done by the clock.
+    pub cron_nanoseconds: Counter,
+    /// The most commands, and the longest time, of one turn.
+    pub turn_commands_max: Peak,
+    pub turn_nanoseconds_max: Peak,
     pub query_buffer_limit_disconnections: Counter,
     pub output_buffer_limit_disconnections: Counter,
     pub protocol_errors: Counter,
@@ -110,6 +137,9 @@ impl Counters {
             writes: Counter::default(),
             turns: Counter::default(),
             busy_nanoseconds: Counter::default(),
+            cron_nanoseconds: Counter::default(),
+            turn_commands_max: Peak::default(),
+            turn_nanoseconds_max: Peak::default(),
             query_buffer_limit_disconnections: Counter::default(),
             output_buffer_limit_disconnections: Counter::default(),
             protocol_errors: Counter::default(),
@@ -146,6 +176,7 @@ impl Counters {
             &self.writes,
             &self.turns,
             &self.busy_nanoseconds,
+            &self.cron_nanoseconds,
             &self.query_buffer_limit_disconnections,
             &self.output_buffer_limit_disconnections,
             &self.protocol_errors,
@@ -154,6 +185,8 @@ impl Counters {
             counter.reset();
         }
         self.expiry_lag_ms.reset();
+        self.turn_commands_max.reset();
+        self.turn_nanoseconds_max.reset();
     }
 }
 

@@ -48,6 +48,10 @@ pub fn run(worker: &mut Worker, reactor: &mut Reactor) {
         worker.cron.next_idle_ms = now_ms + EXPIRY_PERIOD_MS;
         return;
     }
+    if now_ms < worker.cron.next_expiry_ms.min(worker.cron.next_idle_ms) {
+        return;
+    }
+    let began_ns = ochre_clock::monotonic_ns();
     if now_ms >= worker.cron.next_expiry_ms {
         let report = expire(worker);
         // A pass that ran out of its budget goes on soon, with a turn for clients in between.
@@ -68,6 +72,7 @@ pub fn run(worker: &mut Worker, reactor: &mut Reactor) {
             worker.shared.rates.sample(worker.shared);
         }
     }
+    worker.counters().cron_nanoseconds.add(ochre_clock::monotonic_ns() - began_ns);
 }
 
 /// Removes what is due from the shards that are this loop's to look after.

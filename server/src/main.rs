@@ -14,6 +14,7 @@ mod latency;
 mod lazyfree;
 mod listen;
 mod log;
+mod monitors;
 mod pause;
 mod publish;
 mod rates;

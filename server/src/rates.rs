@@ -12,7 +12,8 @@ pub enum Rate {
     OutputBytes,
     /// Turns of all event loops.
     Turns,
-    CpuMicroseconds,
+    /// Time that the loops were not asleep, microseconds.
+    BusyMicroseconds,
 }
 
 const RATES: usize = 5;
@@ -27,13 +28,12 @@ pub struct Rates {
 impl Rates {
     /// Takes the totals of now. To be called about once a second.
     pub fn sample(&self, shared: &Shared) {
-        let cpu = crate::system::cpu_time();
         let totals = [
             shared.total(|counters| counters.commands_processed.get()),
             shared.total(|counters| counters.net_input_bytes.get()),
             shared.total(|counters| counters.net_output_bytes.get()),
             shared.total(|counters| counters.turns.get()),
-            ((cpu.user_s + cpu.system_s) * 1e6) as u64,
+            shared.total(|counters| counters.busy_nanoseconds.get()) / 1000,
         ];
         self.add(ochre_clock::monotonic_ns(), totals);
     }
@@ -50,9 +50,9 @@ impl Rates {
         }
     }
 
-    /// Processor time of an average turn of the last second, microseconds.
+    /// Length of an average turn of the last second, microseconds.
     pub fn turn_us(&self) -> u64 {
-        self.per_second(Rate::CpuMicroseconds) / self.per_second(Rate::Turns).max(1)
+        self.per_second(Rate::BusyMicroseconds) / self.per_second(Rate::Turns).max(1)
     }
 
     /// How much there was in the last second.

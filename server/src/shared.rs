@@ -6,6 +6,7 @@ use crate::counters::{Counters, ErrorCounts};
 use crate::latency::LatencyEvents;
 use crate::lazyfree::Lazyfree;
 use crate::listen::OpenListeners;
+use crate::monitors::Monitors;
 use crate::pause::Pause;
 use crate::rates::Rates;
 use crate::settings::Settings;
@@ -43,6 +44,8 @@ pub enum Message {
     Listen(Vec<ochre_reactor::ListeningSocket>),
     /// Take over a connection that another thread accepted.
     Adopt(ochre_reactor::Socket),
+    /// A command that ran, for a client that monitors.
+    Monitored { client: u64, line: Arc<[u8]> },
     /// A message to subscribers that this loop serves.
     Deliver(Arc<crate::publish::Published>, ochre_pubsub::Delivery),
     /// A blocked client got its reply.
@@ -111,6 +114,7 @@ pub struct Shared {
     pub lazyfree: Lazyfree,
     pub command_logs: CommandLogs,
     pub latency_events: LatencyEvents,
+    pub monitors: Monitors,
     pub rates: Rates,
 }
 

@@ -128,6 +128,9 @@ fn note(shared: &Shared, reason: Reason, session: &Session, row: &CommandRow, wo
         Reason::LargeRequest => logging.commandlog_large_request_max_len.get(),
         Reason::LargeReply => logging.commandlog_large_reply_max_len.get(),
     };
+    if entries_max == 0 {
+        return;
+    }
     let entry = Entry {
         id: 0,
         time_s: ochre_clock::now_ms() / 1000,
@@ -159,7 +162,7 @@ fn shortened(words: Words<'_>, is_secret: impl Fn(usize) -> bool) -> Vec<Vec<u8>
 }
 
 /// Whether the word at `at` is a password, or says something about users.
-fn is_secret(settings: &Settings, row: &CommandRow, words: Words<'_>, at: usize) -> bool {
+pub fn is_secret(settings: &Settings, row: &CommandRow, words: Words<'_>, at: usize) -> bool {
     let follows =
         |option: &str, within: usize| (1..=within).any(|back| at > back && case::is(words.at(at - back), option));
     match row.full_name.as_str() {

@@ -4,6 +4,7 @@ use crate::clients::Registry;
 use crate::counters::ErrorCounts;
 use crate::latency::LatencyEvents;
 use crate::lazyfree::Lazyfree;
+use crate::monitors::Monitors;
 use crate::pause::Pause;
 use crate::rates::Rates;
 use crate::settings::Settings;
@@ -73,6 +74,7 @@ fn serve(settings: Settings, commands: Table<Run>, arguments: &[OsString]) -> Re
         lazyfree: Lazyfree::start().map_err(|error| format!("Can't start the thread that frees: {error}"))?,
         command_logs: CommandLogs::default(),
         latency_events: LatencyEvents::default(),
+        monitors: Monitors::default(),
         rates: Rates::default(),
         settings,
     }));

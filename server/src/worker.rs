@@ -105,6 +105,8 @@ impl Worker {
     pub fn run(mut self, mut reactor: Reactor) -> std::io::Result<()> {
         let desk = &self.shared.desks[self.id];
         let _ = desk.waker.set(reactor.waker());
+        // Commands and busy time of all turns so far.
+        let mut before = (0, 0);
         while !self.stopping {
             let has_work = !self.runnable.is_empty() || !self.ready.is_empty() || !self.leftovers.is_empty();
             let timeout = match has_work {
@@ -116,9 +118,20 @@ impl Worker {
             self.drain_mailbox(&mut reactor);
             self.run_runnable(&mut reactor);
             cron::run(&mut self, &mut reactor);
-            self.shared.desks[self.id].counters.turns.add(1);
+            self.note_turn(&mut before);
         }
         Ok(())
+    }
+
+    /// Counts a turn, and how much of it there was.
+    fn note_turn(&self, before: &mut (u64, u64)) {
+        let counters = self.counters();
+        counters.turns.add(1);
+        let now = (counters.commands_processed.get(), counters.busy_nanoseconds.get());
+        // A reset in between makes both smaller.
+        counters.turn_commands_max.note(now.0.saturating_sub(before.0));
+        counters.turn_nanoseconds_max.note(now.1.saturating_sub(before.1));
+        *before = now;
     }
 
     pub fn counters(&self) -> &crate::counters::Counters {
@@ -267,6 +280,7 @@ impl Worker {
         }
         crate::transaction::end_watch(&mut session, &mut self.leftovers);
         crate::commands::pubsub::end_all(&mut session, self.shared);
+        self.shared.monitors.remove(&mut session);
         self.tokens.remove(&session.id());
         self.shared.registry.remove(session.id());
         self.shared.desks[self.id].connections.fetch_sub(1, Ordering::Relaxed);
@@ -417,7 +431,8 @@ impl Worker {
     /// Runs the whole commands at the beginning of `buffer`; the answer is how many bytes they took.
     fn process(&mut self, reactor: &mut Reactor, session: &mut Session, buffer: &[u8]) -> usize {
         // The first command begins now; each later one where the one before it ended.
-        self.last_tick_ns = ochre_clock::monotonic_ns();
+        let began_ns = ochre_clock::monotonic_ns();
+        self.last_tick_ns = began_ns;
         let mut batch = std::mem::take(&mut self.batch);
         let mut calls = std::mem::take(&mut self.calls);
         if session.output.capacity() == 0 {
@@ -477,6 +492,7 @@ impl Worker {
             }
         }
         self.flush_stats(session);
+        self.counters().busy_nanoseconds.add(self.last_tick_ns - began_ns);
         batch.trim();
         self.batch = batch;
         self.calls = calls;
@@ -591,6 +607,9 @@ impl Worker {
                 Message::PauseChanged => self.resume_paused(),
                 Message::SettingsChanged => self.apply_settings(),
                 Message::Listen(sockets) => self.listen(reactor, sockets),
+                Message::Monitored { client, line } => {
+                    self.with_output(reactor, client, |output, _| output.extend_from_slice(&line));
+                }
                 Message::Adopt(socket) => self.adopt(reactor, socket),
                 Message::Deliver(message, delivery) => self.deliver(reactor, &message, &delivery),
                 Message::Unblocked { waiter, reply } => self.unblocked(reactor, &waiter, &reply),

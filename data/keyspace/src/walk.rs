@@ -26,6 +26,11 @@ impl Locked<'_> {
         size
     }
 
+    /// Bytes that the tables of database `db` take in the shards that are held, their entries left out.
+    pub fn table_bytes(&self, db: usize) -> usize {
+        self.held().iter().map(|shard| self.guard().get(shard).databases[db].table.memory_bytes()).sum()
+    }
+
     /// Visits every living entry of the selected database in the shards that are held.
     pub fn for_each(&self, mut visit: impl FnMut(EntryRef<'_, Object>)) {
         for shard in self.held().iter() {

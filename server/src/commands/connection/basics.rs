@@ -78,6 +78,7 @@ fn reset(call: &mut SessionCall<'_>, _: &mut Args<'_>, reply: &mut Reply<'_>) ->
     let authenticated = !crate::settings_view::password_required(&call.worker.shared.settings);
     crate::transaction::end(call.session, &mut call.worker.leftovers);
     crate::commands::pubsub::end_all(call.session, call.worker.shared);
+    call.worker.shared.monitors.remove(call.session);
     call.session.reset(authenticated);
     call.worker.context.no_touch = false;
     reply.set_protocol(ochre_resp::Protocol::Resp2);

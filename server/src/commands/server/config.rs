@@ -21,7 +21,8 @@ const GET: Command = Command::new(Group::Server, "GET", "parameter [parameter ..
 
 fn get(call: &mut SessionCall<'_>, args: &mut Args<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {
     let patterns: Vec<&[u8]> = args.rest().iter().collect();
-    let found = call.shared().settings.get_matching(&patterns);
+    let mut found = call.shared().settings.get_matching(&patterns);
+    found.sort_unstable();
     reply.map(found.len());
     for (name, value) in found {
         reply.bulk(&name);
@@ -39,7 +40,7 @@ const SET: Command = Command::new(Group::Server, "SET", "parameter value [parame
     .tips(&["request_policy:all_nodes", "response_policy:all_succeeded"]);
 
 fn set(call: &mut SessionCall<'_>, args: &mut Args<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {
-    if args.remaining() % 2 != 0 {
+    if !args.remaining().is_multiple_of(2) {
         return Err(Error::SYNTAX);
     }
     let mut pairs = Vec::with_capacity(args.remaining() / 2);

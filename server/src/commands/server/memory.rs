@@ -102,11 +102,13 @@ enum Figure {
 
 fn stats(call: &mut SessionCall<'_>, _: &mut Args<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {
     let shared = call.shared();
-    let sizes: Option<Vec<_>> =
-        call.with_data(shared.keyspace.all_shards(), |data| (0..data.databases()).map(|db| data.size(db)).collect());
+    let sizes = call.with_data(shared.keyspace.all_shards(), |data| {
+        (0..data.databases()).map(|db| (data.size(db).keys, data.table_bytes(db))).collect::<Vec<_>>()
+    });
     let Some(sizes) = sizes else { return Ok(()) };
     let memory = info::memory_use(shared);
-    let keys: usize = sizes.iter().map(|size| size.keys).sum();
+    let keys: usize = sizes.iter().map(|(keys, _)| keys).sum();
+    let table_bytes: usize = sizes.iter().map(|(_, bytes)| bytes).sum();
     let added = memory.used_bytes.saturating_sub(memory.startup_bytes);
     let before = [
         ("peak.allocated", Figure::Count(memory.used_bytes_max)),
@@ -122,13 +124,13 @@ fn stats(call: &mut SessionCall<'_>, _: &mut Args<'_>, reply: &mut Reply<'_>) ->
         ("functions.caches", Figure::Count(0)),
     ];
     let after = [
-        ("overhead.db.hashtable.lut", Figure::Count(0)),
+        ("overhead.db.hashtable.lut", Figure::Count(table_bytes as u64)),
         ("overhead.db.hashtable.rehashing", Figure::Count(0)),
-        ("overhead.total", Figure::Count(memory.overhead_bytes())),
+        ("overhead.total", Figure::Count(memory.overhead_bytes() + table_bytes as u64)),
         ("db.dict.rehashing.count", Figure::Count(0)),
         ("keys.count", Figure::Count(keys as u64)),
         ("keys.bytes-per-key", Figure::Count(added.checked_div(keys as u64).unwrap_or(0))),
-        ("dataset.bytes", Figure::Count(memory.dataset_bytes())),
+        ("dataset.bytes", Figure::Count(memory.dataset_bytes().saturating_sub(table_bytes as u64))),
         ("dataset.percentage", Figure::Ratio(memory.dataset_percent())),
         ("peak.percentage", Figure::Ratio(memory.peak_percent())),
         ("allocator.allocated", Figure::Count(memory.used_bytes)),
@@ -144,17 +146,15 @@ fn stats(call: &mut SessionCall<'_>, _: &mut Args<'_>, reply: &mut Reply<'_>) ->
         ("fragmentation", Figure::Ratio(memory.fragmentation_ratio())),
         ("fragmentation.bytes", Figure::Count(memory.resident_bytes.saturating_sub(memory.used_bytes))),
     ];
-    let filled = sizes.iter().filter(|size| size.keys > 0).count();
-    reply.map(before.len() + filled + after.len());
+    let filled = || sizes.iter().enumerate().filter(|(_, (keys, _))| *keys > 0);
+    reply.map(before.len() + filled().count() + after.len());
     write_figures(&before, reply);
-    for (db, _) in sizes.iter().enumerate().filter(|(_, size)| size.keys > 0) {
-        // A table's memory is part of its keys' here.
+    for (db, (_, bytes)) in filled() {
         reply.bulk_fmt(format_args!("db.{db}"));
         reply.map(2);
-        write_figures(
-            &[("overhead.hashtable.main", Figure::Count(0)), ("overhead.hashtable.expires", Figure::Count(0))],
-            reply,
-        );
+        // Deadlines stand in the entries, not in a table of their own.
+        let expires = ("overhead.hashtable.expires", Figure::Count(0));
+        write_figures(&[("overhead.hashtable.main", Figure::Count(*bytes as u64)), expires], reply);
     }
     write_figures(&after, reply);
     Ok(())

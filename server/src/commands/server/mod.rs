@@ -30,6 +30,7 @@ pub const COMMANDS: &[Command] = &[
     small::LASTSAVE,
     small::LOLWUT,
     small::MODULE,
+    small::MONITOR,
     small::REPLICAOF,
     small::ROLE,
     small::SLAVEOF,

@@ -1,4 +1,4 @@
-//! Commands of few words: TIME, ROLE, LASTSAVE, REPLICAOF, MODULE and LOLWUT.
+//! Commands of few words: TIME, ROLE, LASTSAVE, MONITOR, REPLICAOF, MODULE and LOLWUT.
 
 use crate::commands::help::help;
 use crate::commands::{Command, SessionCall};
@@ -35,6 +35,20 @@ fn role(_: &mut SessionCall<'_>, _: &mut Args<'_>, reply: &mut Reply<'_>) -> Res
     reply.bulk(b"master");
     reply.integer(0);
     reply.array(0);
+    Ok(())
+}
+
+pub const MONITOR: Command = Command::new(Group::Server, "MONITOR", "", monitor)
+    .summary("Shows the client every command that runs, until it says RESET or leaves.")
+    .cost("O(1), and O(N) for every command, where N is the number of clients that monitor")
+    .flags(ADMIN | NOSCRIPT | LOADING | STALE);
+
+fn monitor(call: &mut SessionCall<'_>, _: &mut Args<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {
+    if call.held.is_some() {
+        return Err(Error::fixed("ERR MONITOR isn't allowed for DENY BLOCKING client"));
+    }
+    call.shared().monitors.add(call.session);
+    reply.ok();
     Ok(())
 }
 

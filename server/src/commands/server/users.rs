@@ -24,7 +24,7 @@ fn cat(call: &mut SessionCall<'_>, args: &mut Args<'_>, reply: &mut Reply<'_>) -
     }
     let Some(name) = args.next() else {
         reply.array(Categories::WORDS.len());
-        Categories::WORDS.iter().for_each(|(_, word)| reply.bulk(word[1..].as_bytes()));
+        Categories::WORDS.iter().for_each(|(_, word)| reply.bulk(&word.as_bytes()[1..]));
         return Ok(());
     };
     let Some(category) = super::command::category(name) else {

@@ -6,7 +6,6 @@ use crate::counters::CommandCounters;
 use crate::pause::Paused;
 use crate::rates::Rate;
 use crate::shared::{CommandRow, Shared};
-use crate::system;
 use ochre_metrics::Histogram;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -58,7 +57,7 @@ pub(super) fn threads(page: &mut Page, facts: &Facts) {
 
 pub(super) fn stats(page: &mut Page, facts: &Facts) {
     let shared = facts.shared;
-    let cpu = system::cpu_time();
+    let busy_ns = shared.total(|counters| counters.busy_nanoseconds.get());
     let kilobits = |rate| shared.rates.per_second(rate) as f64 / 1024.0;
     page.field("total_connections_received", shared.total(|counters| counters.connections_received.get()));
     page.field("total_commands_processed", shared.total(|counters| counters.commands_processed.get()));
@@ -120,7 +119,7 @@ pub(super) fn stats(page: &mut Page, facts: &Facts) {
         |counters: &crate::counters::Counters| counters.commands.iter().map(|command| command.nanoseconds.get()).sum();
     let turns = shared.rates.per_second(Rate::Turns);
     page.field("eventloop_cycles", shared.total(|counters| counters.turns.get()));
-    page.field("eventloop_duration_sum", ((cpu.user_s + cpu.system_s) * 1e6) as u64);
+    page.field("eventloop_duration_sum", busy_ns / 1000);
     page.field("eventloop_duration_cmd_sum", shared.total(command_ns) / 1000);
     page.field("instantaneous_eventloop_cycles_per_sec", turns);
     page.field("instantaneous_eventloop_duration_usec", shared.rates.turn_us());
@@ -131,6 +130,18 @@ pub(super) fn stats(page: &mut Page, facts: &Facts) {
         "acl_access_denied_key",
         "acl_access_denied_channel",
     ]);
+}
+
+/// For those who look for what makes loops slow.
+pub(super) fn debug(page: &mut Page, facts: &Facts) {
+    let shared = facts.shared;
+    let all = || shared.desks.iter().map(|desk| &desk.counters);
+    let turn_ns_max = all().map(|counters| counters.turn_nanoseconds_max.get()).max().unwrap_or(0);
+    let turn_commands_max = all().map(|counters| counters.turn_commands_max.get()).max().unwrap_or(0);
+    page.field("eventloop_duration_aof_sum", 0);
+    page.field("eventloop_duration_cron_sum", shared.total(|counters| counters.cron_nanoseconds.get()) / 1000);
+    page.field("eventloop_duration_max", turn_ns_max / 1000);
+    page.field("eventloop_cmd_per_cycle_max", turn_commands_max);
 }
 
 /// How late keys went after their deadlines, when nobody asked for them before.

@@ -35,6 +35,8 @@ enum Shown {
     InAll,
     /// By default and by `everything`, but not by `all`.
     NotInAll,
+    /// By its name alone.
+    Named,
 }
 
 /// One section.
@@ -61,6 +63,7 @@ const SECTIONS: &[Section] = &[
     section("ERRORSTATS", "Errorstats", Shown::ByDefault, activity::error_stats),
     section("LATENCYSTATS", "Latencystats", Shown::InAll, activity::latency_stats),
     section("CLUSTER", "Cluster", Shown::ByDefault, services::cluster),
+    section("DEBUG", "Debug", Shown::Named, activity::debug),
     section(KEYSPACE, "Keyspace", Shown::ByDefault, services::keyspace),
 ];
 
@@ -125,14 +128,16 @@ fn info(call: &mut SessionCall<'_>, args: &mut Args<'_>, reply: &mut Reply<'_>) 
 }
 
 fn is_wanted(section: &Section, words: &[&[u8]]) -> bool {
+    use Shown::{ByDefault, InAll, NotInAll};
     if words.is_empty() {
-        return section.shown != Shown::InAll;
+        return matches!(section.shown, ByDefault | NotInAll);
     }
-    words.iter().any(|word| {
-        case::is(word, section.name)
-            || case::is(word, "EVERYTHING")
-            || (case::is(word, "DEFAULT") && section.shown != Shown::InAll)
-            || (case::is(word, "ALL") && section.shown != Shown::NotInAll)
+    words.iter().any(|word| match section.shown {
+        _ if case::is(word, section.name) => true,
+        ByDefault | NotInAll if case::is(word, "DEFAULT") => true,
+        ByDefault | InAll if case::is(word, "ALL") => true,
+        ByDefault | InAll | NotInAll => case::is(word, "EVERYTHING"),
+        Shown::Named => false,
     })
 }
 
@@ -156,7 +161,8 @@ mod tests {
             !chosen(&[]).contains(&"Commandstats") && chosen(&["default", "commandstats"]).contains(&"Commandstats")
         );
         assert!(!chosen(&["all"]).contains(&"Modules") && chosen(&["all"]).contains(&"Latencystats"));
-        assert_eq!(chosen(&["everything"]).len(), SECTIONS.len());
+        assert_eq!(chosen(&["everything"]).len(), SECTIONS.len() - 1);
+        assert_eq!(chosen(&["debug"]), ["Debug"]);
         assert!(chosen(&["nothing"]).is_empty());
     }
 }

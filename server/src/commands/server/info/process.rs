@@ -59,7 +59,7 @@ fn listeners(page: &mut Page, facts: &Facts) {
     }
 }
 
-pub(super) fn cpu(page: &mut Page, _: &Facts) {
+pub(super) fn cpu(page: &mut Page, facts: &Facts) {
     let process = system::cpu_time();
     let first = system::cpu_time_of_first_thread();
     for (name, seconds) in [
@@ -71,5 +71,10 @@ pub(super) fn cpu(page: &mut Page, _: &Facts) {
         ("used_cpu_user_main_thread", first.user_s),
     ] {
         page.field(name, format_args!("{seconds:.6}"));
+    }
+    for (number, desk) in facts.shared.desks.iter().enumerate() {
+        let seconds = desk.counters.busy_nanoseconds.get() as f64 / 1e9;
+        let name = if number == 0 { "main_thread".to_owned() } else { format!("io_thread_{number}") };
+        page.field(&format!("used_active_time_{name}"), format_args!("{seconds:.6}"));
     }
 }
