@@ -1,7 +1,7 @@
 //! The cells that cover a shape: the one around its centre and those of the eight around it that it reaches.
 
-use super::cell::{Cell, Point, STEPS_MAX};
-use super::shape::Shape;
+use super::cell::{Area, Cell, LATITUDE_MAX, Point, STEPS_MAX};
+use super::shape::{Bounds, Shape};
 
 /// The way from the middle cell to the others, to the east and to the north, in the order in which they are searched.
 const DIRECTIONS: [(i32, i32); 9] = [(0, 0), (0, 1), (0, -1), (1, 0), (-1, 0), (1, 1), (-1, 1), (1, -1), (-1, -1)];
@@ -9,6 +9,8 @@ const DIRECTIONS: [(i32, i32); 9] = [(0, 0), (0, 1), (0, -1), (1, 0), (-1, 0), (
 /// The cells to look for places of `shape` in, each once.
 pub(super) fn cells(shape: &Shape, centre: Point) -> Vec<Cell> {
     let bounds = shape.bounds(centre);
+    // The middle of a polygon around a pole may lie where there are no cells.
+    let centre = Point { latitude: centre.latitude.clamp(-LATITUDE_MAX + 1e-6, LATITUDE_MAX - 1e-6), ..centre };
     let mut steps = steps_for(shape.reach_m(centre, &bounds), centre.latitude);
     let mut middle = Cell::of(centre, steps);
     // Where the centre is near an edge of its cell, the neighbours may be too small.
@@ -17,6 +19,11 @@ pub(super) fn cells(shape: &Shape, centre: Point) -> Vec<Cell> {
         || middle.neighbour(1, 0).area().max.longitude < bounds.max.longitude
         || middle.neighbour(-1, 0).area().min.longitude > bounds.min.longitude;
     if steps > 1 && too_small {
+        steps -= 1;
+        middle = Cell::of(centre, steps);
+    }
+    // Near a pole cells are narrow. Circles and boxes are searched as the peers do it, which may leave out places there.
+    while steps > 1 && matches!(shape, Shape::Polygon { .. }) && !reaches(middle, &bounds) {
         steps -= 1;
         middle = Cell::of(centre, steps);
     }
@@ -34,6 +41,16 @@ pub(super) fn cells(shape: &Shape, centre: Point) -> Vec<Cell> {
     // Of few and large cells, those on both sides are the same.
     cells.dedup();
     cells
+}
+
+/// Whether a cell and the eight around it cover all between the bounds.
+fn reaches(middle: Cell, bounds: &Bounds) -> bool {
+    let Area { min, max } = middle.area();
+    let (width, height) = (max.longitude - min.longitude, max.latitude - min.latitude);
+    min.longitude - width <= bounds.min.longitude
+        && max.longitude + width >= bounds.max.longitude
+        && min.latitude - height <= bounds.min.latitude
+        && max.latitude + height >= bounds.max.latitude
 }
 
 /// The steps to cells of which three in a row reach `reach_m` metres to both sides at this latitude.
@@ -69,6 +86,21 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig { cases: 4096, ..ProptestConfig::default() })]
+
+        #[test]
+        fn what_is_in_a_polygon_is_in_one_of_the_cells(
+            corners in prop::collection::vec((-180.0..180.0f64, 80.0..85.0f64), 3..6),
+            point in (-180.0..180.0f64, 80.0..85.0f64), shrink in 0.01..1.0f64,
+        ) {
+            let place = |(longitude, latitude): (f64, f64)| Point { longitude: longitude * shrink, latitude };
+            let (shape, point) = (Shape::Polygon { corners: corners.into_iter().map(place).collect() }, place(point));
+            let centre = shape.centre(point);
+            let score = Cell::of(point, STEPS_MAX).score();
+            let is_outside = shape.distance_inside_m(centre, point).is_none();
+            prop_assert!(is_outside || cells(&shape, centre).iter().any(|cell| cell.scores().contains(&score)));
+        }
+
         #[test]
         fn cells_are_few_and_different(
             longitude in -180.0..180.0f64, latitude in -85.0..85.0f64, radius_m in 0.0..2e7f64,
