@@ -85,8 +85,20 @@ mod tests {
         assert_eq!(steps_for(5_000.0, 0.0) - steps_for(5_000.0, 85.0), 2);
     }
 
+    #[test]
+    fn a_polygon_around_a_pole_is_covered_though_cells_are_narrow_there() {
+        let corners = [(-169.467, 81.112), (-144.963, 80.0), (97.186, 80.0), (166.627, 80.0)];
+        let corners = corners.map(|(longitude, latitude)| Point { longitude, latitude }).to_vec();
+        let shape = Shape::Polygon { corners };
+        let point = Point { longitude: -129.006, latitude: 80.0 };
+        let centre = shape.centre(point);
+        assert!(shape.distance_inside_m(centre, point).is_some());
+        let score = Cell::of(point, STEPS_MAX).score();
+        assert!(cells(&shape, centre).iter().any(|cell| cell.scores().contains(&score)));
+    }
+
     proptest! {
-        #![proptest_config(ProptestConfig { cases: 4096, ..ProptestConfig::default() })]
+        #![proptest_config(ProptestConfig { cases: 1024, ..ProptestConfig::default() })]
 
         #[test]
         fn what_is_in_a_polygon_is_in_one_of_the_cells(
