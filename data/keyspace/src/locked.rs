@@ -196,6 +196,12 @@ impl<'a> Locked<'a> {
         self.peek(key).map(|entry| entry.expiry_ms())
     }
 
+    /// Asks the memory for the entries of `keys`, which the command is about to reach one after the other: the waits overlap.
+    pub fn prefetch<'k>(&self, keys: impl Iterator<Item = &'k Key<'k>> + Clone) {
+        keys.clone().for_each(|key| self.database(key).table.prefetch(key.hash()));
+        keys.for_each(|key| self.database(key).table.prefetch_item(key.hash()));
+    }
+
     // ---- writing ----
 
     /// Edits the collection at `key`; `None` when there is none.

@@ -37,6 +37,9 @@ const SPARSE: u8 = 1;
 /// In the last byte of the count: registers were raised since it was taken.
 const STALE: u8 = 0x80;
 
+/// Up to so many registers of a sparse sketch are looked up in it; for more it is unpacked.
+const FEW_PLACES: usize = 4;
+
 /// All registers, unpacked.
 pub type Registers = [u8; REGISTERS];
 
@@ -123,6 +126,34 @@ impl<'a> Sketch<'a> {
         Ok(registers)
     }
 
+    /// Leaves of `places` those whose rank is higher than the sketch's, and than that of the places before them.
+    ///
+    /// # Errors
+    /// `Damage::Corrupt`.
+    pub fn keep_higher(&self, places: &mut Vec<(usize, u8)>) -> Result<(), Damage> {
+        let body = &self.bytes[HEADER_BYTES..];
+        if self.is_sparse() && places.len() <= FEW_PLACES {
+            let mut ranks = [0; FEW_PLACES];
+            sparse::find_ranks(body, places, &mut ranks)?;
+            let mut kept: Vec<(usize, u8)> = Vec::with_capacity(places.len());
+            for ((index, rank), old) in places.iter().zip(ranks) {
+                let before = kept.iter().rev().find(|(kept, _)| kept == index).map_or(old, |(_, rank)| *rank);
+                if *rank > before {
+                    kept.push((*index, *rank));
+                }
+            }
+            *places = kept;
+            return Ok(());
+        }
+        let mut registers = self.registers()?;
+        places.retain(|(index, rank)| {
+            let higher = *rank > registers[*index];
+            registers[*index] = registers[*index].max(*rank);
+            higher
+        });
+        Ok(())
+    }
+
     /// The runs of a sparse sketch, as far as they are sound.
     pub fn runs(&self) -> impl Iterator<Item = Run> {
         sparse::runs(if self.is_sparse() { &self.bytes[HEADER_BYTES..] } else { &[] })
@@ -155,11 +186,21 @@ pub fn set_register(bytes: &mut Vec<u8>, index: usize, rank: u8, sparse_bytes_ma
     forget_count(bytes);
 }
 
-/// As `set_register` for a sketch that is known to be dense, which changes in place.
-pub fn set_dense_register(bytes: &mut [u8], index: usize, rank: u8) {
+/// Raises registers of a dense sketch in place; answers how many of `places` were higher than what was there.
+pub fn raise_dense(bytes: &mut [u8], places: &[(usize, u8)]) -> usize {
     debug_assert_eq!(bytes[ENCODING_AT], DENSE);
-    dense::set(&mut bytes[HEADER_BYTES..], index, rank);
-    forget_count(bytes);
+    let body = &mut bytes[HEADER_BYTES..];
+    let mut raised = 0;
+    for (index, rank) in places {
+        if *rank > dense::get(body, *index) {
+            dense::set(body, *index, *rank);
+            raised += 1;
+        }
+    }
+    if raised > 0 {
+        forget_count(bytes);
+    }
+    raised
 }
 
 /// Makes a sound sketch dense, if it is not; says whether it was sparse. Its count stays.

@@ -13,6 +13,7 @@ pub mod listpack;
 pub mod lock;
 pub mod mailbox;
 mod memory;
+mod ones;
 mod random;
 pub mod sorted;
 mod sync;
@@ -27,6 +28,7 @@ pub use item::{Field, FieldRef, Keyed, Member, Scored, ScoredPointer, ScoredRef}
 pub use listpack::{Item, Listpack, ListpackRef};
 pub use lock::{Attempt, Guard, Parked, ShardSet, Shards, Ticket};
 pub use mailbox::Mailbox;
+pub use ones::count_ones;
 pub use random::{Random, Sample};
 pub use sorted::SortedSet;
 pub use table::{IntoIter, Iter, Lookup, Slot, Sweep, Table, VacantSlot};

@@ -4,7 +4,7 @@ use super::{damaged, sketch_in};
 use crate::keys::*;
 use crate::spec::*;
 use crate::{Args, Class, Command, Error, Expiry, Locked, Reply};
-use ochre_values::hyperloglog::{self, Cursor, REGISTERS, Registers, place_of};
+use ochre_values::hyperloglog::{self, Cursor, REGISTERS, Registers, Sketch, place_of};
 
 pub(super) const PFADD: Command = Command::new(Group::Hyperloglog, "PFADD", "key [element [element ...]]", pfadd)
     .summary("Shows elements to the sketch at a key, a new one when there is none; replies whether its count may have changed.")
@@ -15,44 +15,38 @@ pub(super) const PFADD: Command = Command::new(Group::Hyperloglog, "PFADD", "key
 
 fn pfadd(data: &mut Locked<'_>, args: &mut Args<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {
     let key = args.key();
-    let (mut registers, is_new, is_sparse) = match data.peek_text(&key)? {
-        Some(text) => {
-            let sketch = sketch_in(text)?;
-            (sketch.registers().map_err(damaged)?, false, sketch.is_sparse())
-        }
-        None => ([0; REGISTERS], true, true),
-    };
-    let mut raised = Vec::new();
-    for element in args.rest().iter() {
-        let (index, rank) = place_of(element);
-        if rank > registers[index] {
-            registers[index] = rank;
-            raised.push((index, rank));
-        }
-    }
-    if raised.is_empty() && !is_new {
-        reply.integer(0);
-        return Ok(());
-    }
+    let mut places: Vec<(usize, u8)> = args.rest().iter().map(place_of).collect();
     let sparse_bytes_max = data.limits().hll_sparse_max_bytes;
-    let raise = |bytes: &mut Vec<u8>| {
-        for (index, rank) in &raised {
+    let raise = |bytes: &mut Vec<u8>, places: &[(usize, u8)]| {
+        for (index, rank) in places {
             hyperloglog::set_register(bytes, *index, *rank, sparse_bytes_max, &mut Cursor::default());
         }
     };
-    if is_new {
-        let mut bytes = hyperloglog::empty();
-        raise(&mut bytes);
-        data.set_raw_text(&key, bytes, Expiry::Clear);
-    } else if is_sparse {
-        data.edit_text(&key, raise)?;
-    } else {
-        data.change_text(&key, |bytes| {
-            raised.iter().for_each(|(index, rank)| hyperloglog::set_dense_register(bytes, *index, *rank));
-        })?;
+    let changes = match data.peek_text(&key)? {
+        None => {
+            let mut bytes = hyperloglog::empty();
+            Sketch::read(&bytes).and_then(|sketch| sketch.keep_higher(&mut places)).map_err(damaged)?;
+            raise(&mut bytes, &places);
+            data.set_raw_text(&key, bytes, Expiry::Clear);
+            1 + places.len()
+        }
+        Some(text) => {
+            let sketch = sketch_in(text)?;
+            if sketch.is_sparse() {
+                sketch.keep_higher(&mut places).map_err(damaged)?;
+                if !places.is_empty() {
+                    data.edit_text(&key, |bytes| raise(bytes, &places))?;
+                }
+                places.len()
+            } else {
+                data.change_text(&key, |bytes| hyperloglog::raise_dense(bytes, &places))?.unwrap_or(0)
+            }
+        }
+    };
+    if changes > 0 {
+        data.changed_times(&key, Class::STRING, "pfadd", changes as u64);
     }
-    data.changed_times(&key, Class::STRING, "pfadd", raised.len() as u64 + u64::from(is_new));
-    reply.integer(1);
+    reply.integer(i64::from(changes > 0));
     Ok(())
 }
 

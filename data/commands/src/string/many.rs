@@ -5,7 +5,7 @@ use super::values::{decimal, reply_text};
 use crate::expire_option::{Deadline, ExpireOption, Takes};
 use crate::keys::*;
 use crate::spec::*;
-use crate::{Args, Class, Command, Error, Expiry, Locked, Reply};
+use crate::{Args, Class, Command, Error, Expiry, Key, Locked, Reply};
 use ochre_text::number;
 
 pub(super) const MGET: Command = Command::new(Group::String, "MGET", "key [key ...]", mget)
@@ -17,12 +17,17 @@ pub(super) const MGET: Command = Command::new(Group::String, "MGET", "key [key .
     .tips(&["request_policy:multi_shard"]);
 
 fn mget(data: &mut Locked<'_>, args: &mut Args<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {
-    reply.array(args.remaining());
-    while args.remaining() > 0 {
-        reply_text(data.text(&args.key()).unwrap_or(None), reply);
+    let keys: Vec<Key<'_>> = (0..args.remaining()).map(|_| args.key()).collect();
+    reply.array(keys.len());
+    for keys in keys.chunks(PREFETCHED_KEYS) {
+        data.prefetch(keys.iter());
+        keys.iter().for_each(|key| reply_text(data.text(key).unwrap_or(None), reply));
     }
     Ok(())
 }
+
+/// So many entries are fetched together; more would drive the first of them out of the cache.
+const PREFETCHED_KEYS: usize = 16;
 
 pub(super) const MSET: Command = Command::new(Group::String, "MSET", "key value [key value ...]", mset)
     .summary("Makes strings the values of several keys at once.")
@@ -36,8 +41,7 @@ fn mset(data: &mut Locked<'_>, args: &mut Args<'_>, reply: &mut Reply<'_>) -> Re
     if !args.remaining().is_multiple_of(2) {
         return Err(Error::wrong_arity("mset"));
     }
-    let pairs = args.remaining() / 2;
-    set_pairs(data, args, pairs, Expiry::Clear);
+    set_pairs(data, &read_pairs(args), Expiry::Clear);
     reply.ok();
     Ok(())
 }
@@ -53,10 +57,10 @@ fn msetnx(data: &mut Locked<'_>, args: &mut Args<'_>, reply: &mut Reply<'_>) -> 
     if !args.remaining().is_multiple_of(2) {
         return Err(Error::wrong_arity("msetnx"));
     }
-    let pairs = args.remaining() / 2;
-    let all_new = count_living(data, args, pairs) == 0;
+    let pairs = read_pairs(args);
+    let all_new = count_living(data, &pairs) == 0;
     if all_new {
-        set_pairs(data, args, pairs, Expiry::Clear);
+        set_pairs(data, &pairs, Expiry::Clear);
     }
     reply.integer(i64::from(all_new));
     Ok(())
@@ -78,10 +82,11 @@ pub(super) const MSETEX: Command = Command::new(
 
 fn msetex(data: &mut Locked<'_>, args: &mut Args<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {
     let count = number::parse_i64(args.word()).and_then(|count| i32::try_from(count).ok());
-    let pairs = count.and_then(|count| usize::try_from(count).ok()).filter(|count| *count > 0).ok_or(NUMKEYS)?;
-    let first = args.position();
-    let words = pairs.checked_mul(2).filter(|words| *words <= args.remaining()).ok_or(Error::SYNTAX)?;
-    args.seek(first + words);
+    let count = count.and_then(|count| usize::try_from(count).ok()).filter(|count| *count > 0).ok_or(NUMKEYS)?;
+    if count > args.remaining() / 2 {
+        return Err(Error::SYNTAX);
+    }
+    let pairs: Vec<Pair<'_>> = (0..count).map(|_| (args.key(), args.word())).collect();
     let (mut option, mut only_new, mut only_old) = (ExpireOption::default(), false, false);
     while args.remaining() > 0 {
         if option.read(args, Takes::KeepTtl)? {
@@ -94,18 +99,16 @@ fn msetex(data: &mut Locked<'_>, args: &mut Args<'_>, reply: &mut Reply<'_>) -> 
         }
     }
     let deadline = option.deadline(data.now_ms(), "msetex")?;
-    args.seek(first);
-    let living = if only_new || only_old { count_living(data, args, pairs) } else { 0 };
-    let may = !(only_new && living > 0 || only_old && living < pairs);
+    let living = if only_new || only_old { count_living(data, &pairs) } else { 0 };
+    let may = !(only_new && living > 0 || only_old && living < pairs.len());
     if may {
         let expiry = match deadline {
             Deadline::Unsaid | Deadline::Persist => Expiry::Clear,
             Deadline::KeepTtl => Expiry::Keep,
             Deadline::At(deadline_ms) => Expiry::At(deadline_ms),
         };
-        set_pairs(data, args, pairs, expiry);
-        args.seek(first);
-        log_pairs(data, args, pairs, expiry);
+        set_pairs(data, &pairs, expiry);
+        log_pairs(data, &pairs, expiry);
     }
     reply.integer(i64::from(may));
     Ok(())
@@ -113,39 +116,42 @@ fn msetex(data: &mut Locked<'_>, args: &mut Args<'_>, reply: &mut Reply<'_>) -> 
 
 const NUMKEYS: Error = Error::fixed("ERR invalid numkeys value or out of range");
 
-/// How many of the next `pairs` keys live. The words are not used up.
-fn count_living(data: &Locked<'_>, args: &Args<'_>, pairs: usize) -> usize {
-    let mut args = args.clone();
-    let mut living = 0;
-    for _ in 0..pairs {
-        living += usize::from(data.peek(&args.key()).is_some());
-        args.word();
-    }
-    living
+/// A key and the string that it gets.
+type Pair<'a> = (Key<'a>, &'a [u8]);
+
+fn read_pairs<'a>(args: &mut Args<'a>) -> Vec<Pair<'a>> {
+    (0..args.remaining() / 2).map(|_| (args.key(), args.word())).collect()
 }
 
-/// Sets the next `pairs` keys, the last value of a key that comes twice.
-fn set_pairs(data: &mut Locked<'_>, args: &mut Args<'_>, pairs: usize, expiry: Expiry) {
-    for _ in 0..pairs {
-        let key = args.key();
-        data.set_text(&key, args.word(), expiry);
-        data.changed(&key, Class::STRING, "set");
-        if matches!(expiry, Expiry::At(_)) {
-            data.event(Class::GENERIC, "expire", &key);
+/// How many of the keys live.
+fn count_living(data: &Locked<'_>, pairs: &[Pair<'_>]) -> usize {
+    pairs.iter().filter(|(key, _)| data.peek(key).is_some()).count()
+}
+
+/// Sets the keys, to the last value where one comes twice.
+fn set_pairs(data: &mut Locked<'_>, pairs: &[Pair<'_>], expiry: Expiry) {
+    for pairs in pairs.chunks(PREFETCHED_KEYS) {
+        data.prefetch(pairs.iter().map(|(key, _)| key));
+        for (key, value) in pairs {
+            data.set_text(key, value, expiry);
+            data.changed(key, Class::STRING, "set");
+            if matches!(expiry, Expiry::At(_)) {
+                data.event(Class::GENERIC, "expire", key);
+            }
         }
     }
 }
 
 /// Logs MSETEX in words that every server knows.
-fn log_pairs(data: &mut Locked<'_>, args: &mut Args<'_>, pairs: usize, expiry: Expiry) {
+fn log_pairs(data: &mut Locked<'_>, pairs: &[Pair<'_>], expiry: Expiry) {
     if !data.log_wanted() {
         return;
     }
     let deadline;
     let suffix: &[&[u8]] = match expiry {
         Expiry::Clear => {
-            let words: Vec<&[u8]> = std::iter::once(&b"MSET"[..]).chain((0..pairs * 2).map(|_| args.word())).collect();
-            return data.log(&words);
+            let words = pairs.iter().flat_map(|(key, value)| [key.bytes(), value]);
+            return data.log(&[&b"MSET"[..]].into_iter().chain(words).collect::<Vec<&[u8]>>());
         }
         Expiry::Keep => &[b"KEEPTTL"],
         Expiry::At(deadline_ms) => {
@@ -153,9 +159,8 @@ fn log_pairs(data: &mut Locked<'_>, args: &mut Args<'_>, pairs: usize, expiry: E
             &[b"PXAT", &deadline]
         }
     };
-    for _ in 0..pairs {
-        let words = [&[b"SET", args.word(), args.word()], suffix].concat();
-        data.log(&words);
+    for (key, value) in pairs {
+        data.log(&[&[b"SET", key.bytes(), value], suffix].concat());
     }
 }
 

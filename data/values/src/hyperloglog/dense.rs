@@ -10,15 +10,30 @@ pub(super) const BYTES: usize = REGISTERS * BITS / 8;
 
 /// Raises `registers` to those in `body`.
 pub(super) fn raise(body: &[u8], registers: &mut Registers) {
-    // Four registers fill three bytes.
-    let (threes, _) = body.as_chunks::<3>();
-    let (fours, _) = registers.as_chunks_mut::<4>();
-    for (registers, [a, b, c]) in fours.iter_mut().zip(threes) {
-        let ranks = [a & MASK, (a >> 6 | b << 2) & MASK, (b >> 4 | c << 4) & MASK, c >> 2];
+    // Eight registers fill six bytes.
+    let (sixes, _) = body.as_chunks::<6>();
+    let (eights, _) = registers.as_chunks_mut::<8>();
+    for (registers, [a, b, c, d, e, f]) in eights.iter_mut().zip(sixes) {
+        let ranks = spread(u64::from_le_bytes([*a, *b, *c, *d, *e, *f, 0, 0])).to_le_bytes();
         for (register, rank) in registers.iter_mut().zip(ranks) {
             *register = rank.max(*register);
         }
     }
+}
+
+/// Moves each group of 6 of the lower 48 bits into a byte of its own: the halves apart, then the quarters, then the eighths.
+fn spread(bits: u64) -> u64 {
+    let halves = bits & 0xff_ffff | (bits & 0xffff_ff00_0000) << 8;
+    let quarters = halves & 0x0000_0fff_0000_0fff | (halves & 0x00ff_f000_00ff_f000) << 4;
+    quarters & 0x003f_003f_003f_003f | (quarters & 0x0fc0_0fc0_0fc0_0fc0) << 2
+}
+
+/// Register `index` in `body`.
+pub(super) fn get(body: &[u8], index: usize) -> u8 {
+    let (at, shift) = (index * BITS / 8, index * BITS % 8);
+    // The last register ends with the last byte.
+    let next = body.get(at + 1).copied().unwrap_or(0);
+    (u16::from_le_bytes([body[at], next]) >> shift) as u8 & MASK
 }
 
 /// Sets register `index` in `body` to the lower 6 bits of `rank`.

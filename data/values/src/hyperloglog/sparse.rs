@@ -72,6 +72,26 @@ pub(super) fn raise(body: &[u8], registers: &mut Registers) -> Result<(), Damage
     if first == REGISTERS { Ok(()) } else { Err(Damage::Corrupt) }
 }
 
+/// Writes the ranks of the registers of `places` into `ranks`, each at the same position. The runs must cover all registers exactly.
+pub(super) fn find_ranks(body: &[u8], places: &[(usize, u8)], ranks: &mut [u8]) -> Result<(), Damage> {
+    let (mut at, mut first) = (0, 0);
+    while at < body.len() {
+        let run = Run::read(&body[at..]).ok_or(Damage::Corrupt)?;
+        let behind = first + run.length;
+        for ((index, _), rank) in places.iter().zip(&mut *ranks) {
+            if (first..behind).contains(index) {
+                *rank = run.rank;
+            }
+        }
+        at += run.bytes();
+        first = behind;
+        if first > REGISTERS {
+            return Err(Damage::Corrupt);
+        }
+    }
+    if first == REGISTERS { Ok(()) } else { Err(Damage::Corrupt) }
+}
+
 /// Appends a run of `length` zeros, in the shorter of its two forms.
 pub(super) fn push_zeros(bytes: &mut Vec<u8>, length: usize) {
     debug_assert!((1..=REGISTERS).contains(&length));

@@ -55,24 +55,16 @@ fn counts_are_as_exact_as_promised() {
     for checkpoint in [10, 100, 1_000, 10_000, 100_000] {
         while seen < checkpoint {
             seen += 1;
-            let (index, rank) = place_of(format!("element:{seen}").as_bytes());
-            if !Sketch::read(&bytes).unwrap().is_sparse() {
-                if registers_at(&bytes, index) < rank {
-                    set_dense_register(&mut bytes, index, rank);
-                }
+            let element = format!("element:{seen}");
+            if Sketch::read(&bytes).unwrap().is_sparse() {
+                add(&mut bytes, element.as_bytes(), 3000);
             } else {
-                add(&mut bytes, format!("element:{seen}").as_bytes(), 3000);
+                raise_dense(&mut bytes, &[place_of(element.as_bytes())]);
             }
         }
         let error = estimate(&registers(&bytes)).abs_diff(checkpoint) as f64 / checkpoint as f64;
         assert!(error < 0.03, "{checkpoint}: {error}");
     }
-}
-
-fn registers_at(bytes: &[u8], index: usize) -> u8 {
-    let (at, shift) = (HEADER_BYTES + index * 6 / 8, index * 6 % 8);
-    let pair = u16::from(bytes[at]) | u16::from(*bytes.get(at + 1).unwrap_or(&0)) << 8;
-    (pair >> shift & 63) as u8
 }
 
 #[test]
@@ -139,9 +131,38 @@ proptest! {
         make_dense(&mut bytes);
         let mut expected = [0; REGISTERS];
         for (index, rank) in places {
-            expected[index] = rank;
-            set_dense_register(&mut bytes, index, rank);
+            let raised = raise_dense(&mut bytes, &[(index, rank)]);
+            prop_assert_eq!(raised, usize::from(rank > expected[index]));
+            expected[index] = rank.max(expected[index]);
         }
         prop_assert!(registers(&bytes) == expected);
+    }
+
+    /// Few places or many, in a sparse sketch or a dense one: the same are left.
+    #[test]
+    fn only_higher_ranks_are_kept(
+        first in prop::collection::vec((0..40usize, 1..20u8), 0..30),
+        places in prop::collection::vec((0..50usize, 1..25u8), 0..10),
+    ) {
+        let mut bytes = empty();
+        let mut registers = [0; REGISTERS];
+        for (index, rank) in first {
+            if rank > registers[index] {
+                registers[index] = rank;
+                set_register(&mut bytes, index, rank, 3000, &mut Cursor::default());
+            }
+        }
+        let mut expected = Vec::new();
+        for (index, rank) in &places {
+            if *rank > registers[*index] {
+                registers[*index] = *rank;
+                expected.push((*index, *rank));
+            }
+        }
+        let mut kept = places.clone();
+        Sketch::read(&bytes).unwrap().keep_higher(&mut kept).unwrap();
+        prop_assert_eq!(&kept, &expected);
+        make_dense(&mut bytes);
+        prop_assert_eq!(raise_dense(&mut bytes, &places), expected.len());
     }
 }
