@@ -61,7 +61,6 @@ pub mod traits {
     pub const NO_TOUCH: u32 = 1 << 8;
     pub const UNIX_SOCKET: u32 = 1 << 9;
     pub const TRACKING: u32 = 1 << 10;
-    pub const READONLY: u32 = 1 << 11;
 }
 
 impl Client {

@@ -191,7 +191,7 @@ impl Worker {
         if self.shared.registry.len() >= limit {
             return self.turn_away(reactor, socket, b"-ERR max number of clients reached\r\n");
         }
-        if let Some(refusal) = crate::admission::refuses_connection(&self.shared, &socket) {
+        if let Some(refusal) = crate::admission::refuses_connection(self.shared, &socket) {
             return self.turn_away(reactor, socket, refusal);
         }
         // The least loaded loop serves it.
@@ -359,7 +359,7 @@ impl Worker {
         session.client.query_buffer.store(queued, Ordering::Relaxed);
         session.client.query_buffer_peak.fetch_max(queued, Ordering::Relaxed);
         if queued > self.shared.settings.network.client_query_buffer_limit_bytes.get() {
-            let line = crate::commands::connection::describe(&session.client, &self.shared, self.context.now_ms);
+            let line = crate::commands::connection::describe(&session.client, self.shared, self.context.now_ms);
             crate::log::warning(format_args!("Closing client that reached max query buffer length: {line}"));
             self.counters().query_buffer_limit_disconnections.add(1);
             return self.end(reactor, session, false);

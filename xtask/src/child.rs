@@ -104,7 +104,8 @@ impl Child {
 
 /// The tests that a closing line of cargo test or of pytest speaks of.
 fn counted(line: &str) -> Tally {
-    let ours = line.starts_with("test result: ") || (line.ends_with('s') && line.contains(" in "));
+    let ours = line.starts_with("test result: ")
+        || (line.trim_end_matches(['=', ' ']).ends_with('s') && line.contains(" in "));
     if !ours || line.starts_with("$ ") {
         return Tally::default();
     }

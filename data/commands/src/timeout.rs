@@ -8,7 +8,12 @@ use ochre_text::number;
 /// # Errors
 /// Not a number, negative, or past the end of time.
 pub(crate) fn seconds(args: &mut Args<'_>, now_ms: u64) -> Result<u64, Error> {
-    let seconds = number::parse_f64(args.value()?).ok_or(Error::TIMEOUT_NOT_A_FLOAT)?;
+    let word = args.value()?;
+    let seconds = number::parse_f64(word).ok_or_else(|| match number::LongDouble::parse(word) {
+        // A number, but too large for a double.
+        Some(_) => Error::TIMEOUT_OUT_OF_RANGE,
+        None => Error::TIMEOUT_NOT_A_FLOAT,
+    })?;
     let timeout_ms = (seconds * 1000.0).ceil();
     if timeout_ms < 0.0 {
         return Err(Error::TIMEOUT_NEGATIVE);

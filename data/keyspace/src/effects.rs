@@ -60,6 +60,9 @@ pub enum LogMode {
     Nothing,
 }
 
+/// A key that a read found expired: database, hash and key.
+pub(crate) type Due = (usize, u64, Box<[u8]>);
+
 /// Counters of the keyspace, in the units of INFO's fields of the same names.
 #[derive(Default)]
 pub struct Stats {
@@ -85,7 +88,7 @@ pub struct Effects {
     /// Set by a command that found nothing to take: its client waits, and there is no reply yet.
     pub block: Option<Block>,
     /// Keys that a read found expired: database, hash and key. They are removed once the read is over.
-    pub(crate) due: RefCell<Vec<(usize, u64, Box<[u8]>)>>,
+    pub(crate) due: RefCell<Vec<Due>>,
     /// Reads that found nothing, when somebody listens for them.
     pub(crate) misses: RefCell<Vec<(usize, Box<[u8]>)>>,
     /// Keys that expired while the command ran: logged as removals before the command itself.

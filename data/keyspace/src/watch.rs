@@ -18,10 +18,13 @@ impl WatchFlag {
     }
 }
 
+/// Database and key.
+type Place = (usize, Box<[u8]>);
+
 /// The watched keys of a shard.
 #[derive(Default)]
 pub struct Watchers {
-    keys: HashMap<(usize, Box<[u8]>), Vec<Arc<WatchFlag>>>,
+    keys: HashMap<Place, Vec<Arc<WatchFlag>>>,
 }
 
 impl Watchers {

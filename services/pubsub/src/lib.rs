@@ -106,8 +106,8 @@ impl Registry {
 
     /// Names with a subscriber that match a glob pattern (all without one).
     pub fn active(&self, kind: Kind, pattern: Option<&[u8]>) -> Vec<Box<[u8]>> {
-        let wanted = |name: &&Box<[u8]>| pattern.is_none_or(|pattern| ochre_text::glob::matches(pattern, name, false));
-        self.names(kind).keys().filter(wanted).cloned().collect()
+        let wanted = |name: &[u8]| pattern.is_none_or(|pattern| ochre_text::glob::matches(pattern, name, false));
+        self.names(kind).keys().filter(|name| wanted(name)).cloned().collect()
     }
 
     /// Number of subscribers of a name.
