@@ -35,7 +35,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { backend: Backend::Auto, buffers: 256, buffer_bytes: 16 * 1024 }
+        Self { backend: Backend::Auto, buffers: 128, buffer_bytes: 8 * 1024 }
     }
 }
 
