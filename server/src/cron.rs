@@ -112,7 +112,8 @@ fn disconnect_idle(worker: &mut Worker, reactor: &mut Reactor) {
     let now_ms = worker.context.now_ms;
     let idle: Vec<u64> = worker
         .sessions()
-        .filter(|session| !session.is_waiting())
+        // Who waits for a key or for messages is not idle.
+        .filter(|session| !session.is_waiting() && session.subscriptions.is_none())
         .filter(|session| now_ms.saturating_sub(session.client.last_used_ms.load(Ordering::Relaxed)) > limit_ms)
         .map(|session| session.id())
         .collect();

@@ -58,7 +58,7 @@ fn open_tcp(settings: &Settings) -> Result<Vec<ListeningSocket>, String> {
                 Some(rest) => (true, rest.to_owned()),
                 None => (false, address.clone()),
             };
-            match resolve(&address, port).and_then(|address| ListeningSocket::tcp(address, options)) {
+            match resolve(&address, port).and_then(|address| listen_patiently(address, options)) {
                 Ok(listener) => listeners.push(listener),
                 Err(error) if optional && is_absent(&error) => {}
                 Err(error) => {
@@ -78,6 +78,26 @@ fn open_unix(settings: &Settings) -> Result<Option<ListeningSocket>, String> {
     let backlog = settings.network.tcp_backlog.get() as i32;
     let listener = ListeningSocket::unix(Path::new(&path), (mode != 0).then_some(mode), backlog);
     listener.map(Some).map_err(|error| format!("Failed opening Unix socket: bind: {path}: {error}"))
+}
+
+/// So long a port may still belong to a process that has just ended, ms.
+const RELEASE_MS_MAX: u64 = 500;
+
+/// Listens on a port that a killed server may be about to leave: the kernel closes the sockets of an io_uring on a thread of its
+/// own, ≈6 ms after the process is gone, and whoever starts it again at once must not fail.
+fn listen_patiently(address: SocketAddr, options: TcpOptions) -> std::io::Result<ListeningSocket> {
+    let started = std::time::Instant::now();
+    loop {
+        match ListeningSocket::tcp(address, options) {
+            Err(error)
+                if error.kind() == std::io::ErrorKind::AddrInUse
+                    && started.elapsed().as_millis() < u128::from(RELEASE_MS_MAX) =>
+            {
+                std::thread::sleep(std::time::Duration::from_millis(2));
+            }
+            outcome => return outcome,
+        }
+    }
 }
 
 /// The address that a word of `bind` names: `*` is every IPv4 address, `::*` every IPv6 one.

@@ -289,13 +289,13 @@ impl Worker {
 
     /// Ends a connection: at once, or once its replies are sent.
     fn end(&mut self, reactor: &mut Reactor, mut session: Box<Session>, flush: bool) {
+        let token = session.token;
         if flush {
             self.send_output(reactor, &mut session);
-            reactor.close_after_flush(session.token);
-        } else {
-            reactor.close_now(session.token);
         }
+        // Whoever sees the connection end finds the client on no list any more.
         self.forget(session);
+        if flush { reactor.close_after_flush(token) } else { reactor.close_now(token) }
     }
 
     /// Ends the connection of `client` from outside its commands.

@@ -163,6 +163,8 @@ fn kill(call: &mut SessionCall<'_>, client: &Client) {
         call.flow = Flow::Close;
     } else {
         client.set(traits::CLOSE_ASAP, true);
+        // Its own thread ends it in a moment; whoever asks is told at once that it is gone.
+        call.worker.shared.registry.remove(client.id);
         let message = Message::Kill { client: client.id, flush: false };
         call.worker.shared.desks[client.thread as usize].post(message);
     }
