@@ -101,6 +101,10 @@ fn expire(worker: &mut Worker) -> ExpiryReport {
     if expired > 0 {
         worker.counters().expired_keys.add(expired);
     }
+    let expired = worker.effects.stats.expired_fields.take();
+    if expired > 0 {
+        worker.counters().expired_fields.add(expired);
+    }
     total
 }
 
