@@ -168,11 +168,10 @@ fn ask_deadline(
         Some(None) => -1,
         Some(Some(deadline)) => {
             let ms = deadline.saturating_sub(base_ms) as i64;
-            match (unit, from) {
-                (Unit::Milliseconds, _) => ms,
+            match unit {
+                Unit::Milliseconds => ms,
                 // Half a second and more counts as one.
-                (Unit::Seconds, From::Now) => (ms + 500) / 1000,
-                (Unit::Seconds, From::Epoch) => (ms + 500) / 1000,
+                Unit::Seconds => ms.saturating_add(500) / 1000,
             }
         }
     });
@@ -219,6 +218,13 @@ mod tests {
         db.check_quiet("GET k", Null);
         assert_eq!(db.events(), ["expired k"]);
         db.check_quiet("TTL k", -2);
+    }
+
+    #[test]
+    fn the_last_deadline_of_all_is_no_negative_one() {
+        let mut db = Db::new();
+        db.check("SET k v PXAT 9223372036854775807", "OK");
+        db.check_quiet("EXPIRETIME k", 9_223_372_036_854_775);
     }
 
     #[test]
