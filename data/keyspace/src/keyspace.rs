@@ -130,17 +130,19 @@ impl Keyspace {
         Locked::new(self, guard, context, effects, db)
     }
 
-    /// Brings the places of keys, given by database and hash, into the cache: first all buckets, then all entries, so that the waits
-    /// overlap. With several shards each look costs a lock, and a busy shard is left out.
+    /// Brings the places of keys, given by database and hash, into the cache: first all buckets, then all entries, so that the
+    /// waits overlap. The shards are locked together for the time of both passes (about a microsecond); where one is busy,
+    /// each key looks for itself, and those of busy shards are left out.
     #[inline]
     pub fn prefetch<I: Iterator<Item = (usize, u64)>>(&self, places: impl Fn() -> I) {
-        if self.mask == 0 {
-            let mut locks = ShardSet::of(0);
-            if let Ok(guard) = self.shards.try_lock_at_once(&mut locks) {
-                let databases = &guard.get(0).databases;
-                places().for_each(|(db, hash)| databases[db].table.prefetch(hash));
-                places().for_each(|(db, hash)| databases[db].table.prefetch_item(hash));
-            }
+        let mut locks = match self.mask {
+            0 => ShardSet::of(0),
+            _ => places().map(|(_, hash)| self.shard_of_hash(hash)).collect(),
+        };
+        if let Ok(guard) = self.shards.try_lock_at_once(&mut locks) {
+            let table = |db: usize, hash| &guard.get(self.shard_of_hash(hash)).databases[db].table;
+            places().for_each(|(db, hash)| table(db, hash).prefetch(hash));
+            places().for_each(|(db, hash)| table(db, hash).prefetch_item(hash));
             return;
         }
         places().for_each(|(db, hash)| self.if_free(db, hash, |table| table.prefetch(hash)));
