@@ -78,6 +78,72 @@ impl Error {
     pub const TIMEOUT_NOT_AN_INTEGER: Error = Error::fixed("ERR timeout is not an integer or out of range");
     pub const TIMEOUT_NEGATIVE: Error = Error::fixed("ERR timeout is negative");
     pub const TIMEOUT_OUT_OF_RANGE: Error = Error::fixed("ERR timeout is out of range");
+    pub const STREAM_ID: Error = Error::fixed("ERR Invalid stream ID specified as stream command argument");
+    pub const STREAM_ID_ZERO: Error = Error::fixed("ERR The ID specified in XADD must be greater than 0-0");
+    pub const STREAM_ID_TOO_SMALL: Error =
+        Error::fixed("ERR The ID specified in XADD is equal or smaller than the target stream top item");
+    pub const STREAM_EXHAUSTED: Error =
+        Error::fixed("ERR The stream has exhausted the last possible ID, unable to add more items");
+    pub const STREAM_TOO_LARGE: Error = Error::fixed("ERR Elements are too large to be stored");
+    pub const STREAM_RANGE_START: Error = Error::fixed("ERR invalid start ID for the interval");
+    pub const STREAM_RANGE_END: Error = Error::fixed("ERR invalid end ID for the interval");
+    pub const STREAM_MAXLEN: Error = Error::fixed("ERR The MAXLEN argument must be >= 0.");
+    pub const STREAM_LIMIT: Error = Error::fixed("ERR The LIMIT argument must be >= 0.");
+    pub const STREAM_TWO_THRESHOLDS: Error =
+        Error::fixed("ERR syntax error, MAXLEN and MINID options at the same time are not compatible");
+    pub const STREAM_LIMIT_OF_NOTHING: Error =
+        Error::fixed("ERR syntax error, LIMIT cannot be used without specifying a trimming strategy");
+    pub const STREAM_LIMIT_OF_EXACT: Error =
+        Error::fixed("ERR syntax error, LIMIT cannot be used without the special ~ option");
+    pub const STREAM_NO_THRESHOLD: Error =
+        Error::fixed("ERR syntax error, XTRIM must be called with at least one trimming strategy");
+    pub const STREAM_UNBALANCED: Error =
+        Error::fixed("ERR Unbalanced 'xread' list of streams: for each stream key an ID or '$' must be specified.");
+    pub const STREAM_UNBALANCED_GROUP: Error = Error::fixed(
+        "ERR Unbalanced 'xreadgroup' list of streams: for each stream key an ID or '>' must be specified.",
+    );
+    pub const STREAM_GROUP_OF_XREAD: Error =
+        Error::fixed("ERR The GROUP option is only supported by XREADGROUP. You called XREAD instead.");
+    pub const STREAM_NOACK_OF_XREAD: Error =
+        Error::fixed("ERR The NOACK option is only supported by XREADGROUP. You called XREAD instead.");
+    pub const STREAM_MISSING_GROUP: Error = Error::fixed("ERR Missing GROUP option for XREADGROUP");
+    pub const STREAM_NEW_OF_XREAD: Error = Error::fixed(
+        "ERR The > ID can be specified only when calling XREADGROUP using the GROUP <group> <consumer> option.",
+    );
+    pub const STREAM_LAST_OF_GROUP: Error = Error::fixed(
+        "ERR The $ ID is meaningless in the context of XREADGROUP: you want to read the history of this consumer by \
+         specifying a proper ID, or use the > ID to get new messages. The $ ID would just return an empty result set.",
+    );
+    pub const STREAM_NEWEST_OF_GROUP: Error = Error::fixed(
+        "ERR The + ID is meaningless in the context of XREADGROUP: you want to read the history of this consumer by \
+         specifying a proper ID, or use the > ID to get new messages. The + ID would just return an empty result set.",
+    );
+    pub const STREAM_MAXCOUNT: Error = Error::fixed("ERR MAXCOUNT must be a positive integer");
+    pub const STREAM_MAXSIZE: Error = Error::fixed("ERR MAXSIZE must be a positive integer");
+    pub const STREAM_MAXCOUNT_BELOW_COUNT: Error = Error::fixed("ERR MAXCOUNT must be greater than or equal to COUNT");
+    pub const STREAM_CLAIM_NOT_AN_INTEGER: Error = Error::fixed("ERR min-idle-time is not an integer");
+    pub const STREAM_CLAIM_NEGATIVE: Error = Error::fixed("ERR min-idle-time must be a positive integer");
+    pub const STREAM_GROUP_EXISTS: Error = Error::fixed("BUSYGROUP Consumer Group name already exists");
+    pub const STREAM_GROUP_NEEDS_KEY: Error = Error::fixed(
+        "ERR The XGROUP subcommand requires the key to exist. Note that for CREATE you may want to use the MKSTREAM \
+         option to create an empty stream automatically.",
+    );
+    pub const STREAM_ENTRIES_READ: Error = Error::fixed("ERR value for ENTRIESREAD must be positive or -1");
+    pub const STREAM_ENTRIES_ADDED: Error = Error::fixed("ERR entries_added must be positive");
+    pub const STREAM_ENTRIES_ADDED_TOO_FEW: Error =
+        Error::fixed("ERR The entries_added specified in XSETID is smaller than the target stream length");
+    pub const STREAM_LAST_ID_BELOW_TOP: Error =
+        Error::fixed("ERR The ID specified in XSETID is smaller than the target stream top item");
+    pub const STREAM_LAST_ID_BELOW_GIVEN_DELETED: Error =
+        Error::fixed("ERR The ID specified in XSETID is smaller than the provided max_deleted_entry_id");
+    pub const STREAM_LAST_ID_BELOW_DELETED: Error =
+        Error::fixed("ERR The ID specified in XSETID is smaller than current max_deleted_entry_id");
+    pub const STREAM_COUNT: Error = Error::fixed("ERR COUNT must be > 0");
+    pub const STREAM_NUMIDS: Error = Error::fixed("ERR Number of IDs must be a positive integer");
+    pub const STREAM_NUMIDS_MATCH: Error =
+        Error::fixed("ERR The `numids` parameter must match the number of arguments");
+    pub const STREAM_NACK_MODE: Error = Error::fixed("ERR mode must be SILENT, FAIL, or FATAL");
+    pub const STREAM_NACK_RETRYCOUNT: Error = Error::fixed("ERR Invalid RETRYCOUNT option argument for XNACK");
     pub const OUT_OF_MEMORY: Error = Error::fixed("OOM command not allowed when used memory > 'maxmemory'.");
     pub const NOT_AUTHENTICATED: Error = Error::fixed("NOAUTH Authentication required.");
     pub const INTERNAL: Error = Error::fixed("ERR internal error");
@@ -127,6 +193,26 @@ impl Error {
     pub fn geo_without_shape(typed_name: &[u8]) -> Error {
         let name = String::from_utf8_lossy(typed_name);
         Error::text(format!("ERR exactly one of BYRADIUS, BYBOX and BYPOLYGON can be specified for {name}"))
+    }
+
+    /// A subcommand of `container` (upper case) that takes other words.
+    pub fn subcommand_syntax(subcommand: &[u8], container: &str) -> Error {
+        let subcommand = String::from_utf8_lossy(subcommand);
+        Error::text(format!(
+            "ERR unknown subcommand or wrong number of arguments for '{subcommand}'. Try {container} HELP."
+        ))
+    }
+
+    /// The stream at `key` has no consumer group `group`; `place` is how the sentence ends.
+    pub fn no_group(key: &[u8], group: &[u8], place: &str) -> Error {
+        let (key, group) = (String::from_utf8_lossy(key), String::from_utf8_lossy(group));
+        Error::text(format!("NOGROUP No such key '{key}' or consumer group '{group}'{place}"))
+    }
+
+    /// The stream at `key`, which exists, has no consumer group `group`.
+    pub fn no_group_of_key(key: &[u8], group: &[u8]) -> Error {
+        let (key, group) = (String::from_utf8_lossy(key), String::from_utf8_lossy(group));
+        Error::text(format!("NOGROUP No such consumer group '{group}' for key name '{key}'"))
     }
 
     /// No type of value is called `name`.

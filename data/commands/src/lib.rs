@@ -22,6 +22,7 @@ mod list;
 mod server;
 mod set;
 mod sorted_set;
+mod stream;
 mod string;
 
 pub use args::Args;
@@ -47,6 +48,7 @@ pub const FAMILIES: &[&[Command]] = &[
     list::COMMANDS,
     set::COMMANDS,
     sorted_set::COMMANDS,
+    stream::COMMANDS,
     bitmap::COMMANDS,
     hyperloglog::COMMANDS,
     geo::COMMANDS,

@@ -26,7 +26,6 @@ pub(crate) fn seconds(args: &mut Args<'_>, now_ms: u64) -> Result<u64, Error> {
 ///
 /// # Errors
 /// Not an integer, negative, or past the end of time.
-#[cfg_attr(not(test), expect(dead_code, reason = "XREAD is still to come"))]
 pub(crate) fn milliseconds(args: &mut Args<'_>, now_ms: u64) -> Result<u64, Error> {
     in_time(number::parse_i64(args.value()?).ok_or(Error::TIMEOUT_NOT_AN_INTEGER)?, now_ms)
 }

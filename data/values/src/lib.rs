@@ -8,6 +8,7 @@ pub mod list;
 pub mod object;
 pub mod set;
 pub mod sorted_set;
+pub mod stream;
 
 pub use hash::Hash;
 pub use kind::{Encoding, Kind};
@@ -16,3 +17,4 @@ pub use list::List;
 pub use object::{Collection, Object, Packing};
 pub use set::Set;
 pub use sorted_set::SortedSet;
+pub use stream::{Stream, StreamId};

@@ -1,6 +1,6 @@
 //! A value that is too big, or of too rich a type, to lie inside its key's entry.
 
-use crate::{Encoding, Hash, Kind, List, Set, SortedSet};
+use crate::{Encoding, Hash, Kind, List, Set, SortedSet, Stream};
 
 /// An object of more heap blocks than this takes longer to free (≈0.1 µs each, as a rule not in the cache) than to hand to another
 /// thread.
@@ -17,6 +17,7 @@ pub enum Object {
     Set(Set),
     Hash(Hash),
     SortedSet(SortedSet),
+    Stream(Box<Stream>),
 }
 
 impl Object {
@@ -28,6 +29,7 @@ impl Object {
             Object::Set(_) => Kind::Set,
             Object::Hash(_) => Kind::Hash,
             Object::SortedSet(_) => Kind::SortedSet,
+            Object::Stream(_) => Kind::Stream,
         }
     }
 
@@ -39,6 +41,7 @@ impl Object {
             Object::Set(set) => set.encoding(),
             Object::Hash(hash) => hash.encoding(),
             Object::SortedSet(set) => set.encoding(),
+            Object::Stream(stream) => stream.encoding(),
         }
     }
 
@@ -59,6 +62,7 @@ impl Object {
             Object::Set(set) => set.memory_bytes(),
             Object::Hash(hash) => hash.memory_bytes(),
             Object::SortedSet(set) => set.memory_bytes(),
+            Object::Stream(stream) => stream.memory_bytes(),
         }
     }
 
@@ -82,6 +86,7 @@ impl Object {
             Object::Set(set) => set.len(),
             Object::Hash(hash) => hash.len(),
             Object::SortedSet(set) => set.len(),
+            Object::Stream(stream) => stream.blocks(),
         }
     }
 }

@@ -5,5 +5,5 @@ pub mod reply;
 pub mod request;
 
 pub use reader::{Reader, Value};
-pub use reply::{Protocol, Reply};
+pub use reply::{Deferred, Mark, Protocol, Reply};
 pub use request::{Args, Batch, Command, Limits, Parsed, Parser, ProtocolError};

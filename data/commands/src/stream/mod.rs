@@ -1,0 +1,44 @@
+//! Group stream: entries in the order of their ids, and groups of consumers that share them.
+
+mod adding;
+mod claiming;
+mod deletion;
+mod entries;
+mod groups;
+mod ids;
+mod info;
+mod pending;
+mod read;
+mod read_group;
+mod reading;
+mod settings;
+mod trimming;
+
+use crate::{Command, Reply};
+
+pub const COMMANDS: &[Command] = &[
+    adding::XADD,
+    entries::XLEN,
+    entries::XRANGE,
+    entries::XREVRANGE,
+    read::XREAD,
+    trimming::XTRIM,
+    deletion::XDEL,
+    deletion::XDELEX,
+    deletion::XACKDEL,
+    groups::XGROUP,
+    read_group::XREADGROUP,
+    pending::XACK,
+    pending::XNACK,
+    pending::XPENDING,
+    claiming::XCLAIM,
+    claiming::XAUTOCLAIM,
+    info::XINFO,
+    settings::XSETID,
+];
+
+/// Replies lines of help.
+fn reply_help(reply: &mut Reply<'_>, lines: &[&str]) {
+    reply.array(lines.len());
+    lines.iter().for_each(|line| reply.status(line));
+}
