@@ -178,6 +178,7 @@ fn members(object: &Object) -> usize {
         Object::Set(set) => set.len(),
         Object::Hash(hash) => hash.len(),
         Object::SortedSet(set) => set.len(),
+        Object::Stream(stream) => stream.len(),
     }
 }
 
