@@ -1,6 +1,7 @@
 //! What the tests over real sockets need: a server of their own, a real client, a raw socket, and waiting.
 
 pub mod client;
+pub mod linear;
 pub mod raw;
 pub mod server;
 pub mod wait;

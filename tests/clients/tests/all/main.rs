@@ -1,8 +1,12 @@
 //! A real client at a real server, over real sockets, in every layout of threads and shards.
 
+mod blocking;
 mod clients;
 mod connections;
+mod dice;
 mod expiry;
+mod families;
+mod histories;
 mod protocol;
 mod publishing;
 mod starting;

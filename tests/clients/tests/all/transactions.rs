@@ -1,5 +1,6 @@
 //! MULTI, EXEC and WATCH, alone and under load.
 
+use crate::dice::Dice;
 use ochre_client_tests::{Server, in_each_layout};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -116,18 +117,6 @@ fn a_transaction_over_all_keys_is_whole() {
 const ACCOUNTS: u64 = 40;
 const MONEY: i64 = 1000;
 
-/// A small generator, so that a run can be repeated.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 11) % bound
-    }
-}
-
 /// What all accounts hold together, seen in one transaction.
 fn total(server: &Server) -> i64 {
     let keys = (0..ACCOUNTS).map(|number| format!("account:{number}"));
@@ -149,7 +138,7 @@ fn money_that_moves_between_accounts_is_neither_made_nor_lost() {
             let movers: Vec<_> = (1..=4_u64)
                 .map(|seed| {
                     scope.spawn(move || {
-                        let mut dice = Dice(seed << 32 | 0x9e37_79b9);
+                        let mut dice = Dice::new(seed);
                         let mut connection = server.client().connection;
                         for _ in 0..1500 {
                             let (from, to) = (dice.below(ACCOUNTS), dice.below(ACCOUNTS));
