@@ -47,6 +47,11 @@ fn serve(settings: Settings, commands: Table<Run>, arguments: &[OsString]) -> Re
     let threads = settings.threads.count();
     let shards = settings.threads.shard_count();
     banner(&settings, threads, shards);
+    for name in settings.changed_but_not_yet() {
+        log::warning(format_args!(
+            "WARNING '{name}' is set, but does nothing yet: this version lacks what it is about."
+        ));
+    }
 
     let desks = Shared::desks(threads, commands.ids());
     let options =

@@ -11,6 +11,7 @@ pub(crate) mod encoding;
 pub(crate) mod logging;
 pub(crate) mod memory;
 pub(crate) mod network;
+mod not_yet;
 mod page;
 pub(crate) mod persistence;
 pub(crate) mod process;

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use ochre_config::{Change, Kind, Unit, memory_in_units};
 
+use super::not_yet::is_not_yet;
 use super::{IGNORED, Row, THEMES};
 
 /// `docs/configuration.md`.
@@ -13,7 +14,7 @@ pub(crate) fn configuration_page() -> String {
         let _ =
             write!(page, "\n## {theme}\n\n| Directive | Value | Default | Change | Meaning |\n|---|---|---|---|---|\n");
         for row in *rows {
-            page.push_str(&line(row));
+            page.push_str(&line(theme, row));
         }
     }
     let ignored: Vec<_> = IGNORED.iter().map(|name| format!("`{name}`")).collect();
@@ -21,7 +22,7 @@ pub(crate) fn configuration_page() -> String {
     page
 }
 
-fn line(row: &Row) -> String {
+fn line(theme: &str, row: &Row) -> String {
     let names: Vec<_> = std::iter::once(&row.name).chain(row.aliases).map(|name| format!("`{name}`")).collect();
     let default = if row.default.is_empty() { "–".to_string() } else { format!("`{}`", row.default) };
     let change = match row.change {
@@ -29,7 +30,11 @@ fn line(row: &Row) -> String {
         Change::AtStart => "at the start",
         Change::Protected => "protected",
     };
-    let effect = if row.has_effect { "" } else { "**Without effect.** " };
+    let effect = match row.has_effect {
+        true if is_not_yet(theme, row) => "**Not yet.** ",
+        true => "",
+        false => "**Without effect.** ",
+    };
     let hidden = if row.is_hidden { " Hidden from patterns." } else { "" };
     let value = value_of(row).replace('|', "\\|");
     format!("| {} | {value} | {default} | {change} | {effect}{}{hidden} |\n", names.join(", "), row.about)
@@ -80,7 +85,8 @@ This page is made from the table in `server/src/settings`: `ochre-server --print
 A setting comes from the config file, then from standard input (`-`), then from the command line (`--directive value`), and the last one
 wins. CONFIG SET changes those that may change at any time; protected ones only where `enable-protected-configs` allows it. CONFIG
 REWRITE writes what differs from the defaults back to the file. What another server needs and this one does not is accepted and shown,
-so that files and clients work unchanged; it is marked as without effect.
+so that files and clients work unchanged; it is marked as without effect. What is marked as not yet will do what it says in a later version;
+the log names such settings at the start when somebody has changed them.
 
 In files there are also `include` (a path or pattern), `user`, `rename-command`, `loadmodule` and `sentinel`. Bytes may be written with
 b, k, kb, m, mb, g or gb; k is 1000 and kb is 1024.

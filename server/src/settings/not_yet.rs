@@ -1,0 +1,82 @@
+//! Settings whose part of the server is not there yet. They are accepted and shown, so that files of other servers work, but
+//! the manual and the log say that they do nothing: nobody is to believe that data is kept, copied or hidden when it is not.
+
+use super::{Row, Settings};
+
+/// Themes of which nothing works yet.
+const THEMES: &[&str] = &["Persistence", "Replication", "Cluster", "TLS"];
+
+/// What works of them all the same.
+const WORKS: &[&str] = &["dir"];
+
+/// Single settings of the other themes.
+const NAMES: &[&str] = &[
+    "unixsocketgroup",
+    "bind-source-addr",
+    "maxmemory-clients",
+    "tracking-table-max-keys",
+    "client-default-resp",
+    "maxmemory",
+    "maxmemory-samples",
+    "maxmemory-eviction-tenacity",
+    "active-expire-effort",
+    "aclfile",
+    "acllog-max-len",
+    "acl-pubsub-default",
+    "enable-protected-configs",
+    "lua-enable-insecure-api",
+    "busy-reply-threshold",
+    "log-format",
+    "log-timestamp-format",
+    "hide-user-data-from-log",
+    "syslog-enabled",
+    "syslog-ident",
+    "syslog-facility",
+    "daemonize",
+    "pidfile",
+    "supervised",
+    "set-proc-title",
+    "proc-title-template",
+    "shutdown-timeout",
+    "shutdown-on-sigint",
+    "shutdown-on-sigterm",
+    "oom-score-adj",
+    "oom-score-adj-values",
+];
+
+/// Whether a setting of `theme` does nothing yet.
+pub(super) fn is_not_yet(theme: &str, row: &Row) -> bool {
+    row.has_effect && !WORKS.contains(&row.name) && (THEMES.contains(&theme) || NAMES.contains(&row.name))
+}
+
+impl Settings {
+    /// The settings that somebody has changed and that do nothing yet.
+    pub(crate) fn changed_but_not_yet(&self) -> impl Iterator<Item = &'static str> {
+        let rows = super::THEMES.iter().flat_map(|(theme, rows)| rows.iter().map(move |row| (*theme, row)));
+        let idle = rows.filter(|(theme, row)| is_not_yet(theme, row)).map(|(_, row)| row);
+        idle.filter(|row| self.store().value(row.name) != Some(row.default_value())).map(|row| row.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::settings;
+    use super::*;
+
+    #[test]
+    fn every_name_is_that_of_a_setting_that_should_do_something() {
+        let rows: Vec<_> = super::super::THEMES.iter().flat_map(|(_, rows)| rows.iter()).collect();
+        for name in NAMES.iter().chain(WORKS) {
+            assert!(rows.iter().any(|row| row.name == *name && row.has_effect), "{name}");
+        }
+        assert!(THEMES.iter().all(|theme| super::super::THEMES.iter().any(|(name, _)| name == theme)));
+    }
+
+    #[test]
+    fn what_is_set_in_vain_is_named() {
+        let named = |lines: &str| settings(lines).changed_but_not_yet().collect::<Vec<_>>();
+        assert!(named("").is_empty());
+        assert!(named("port 1\ndir /tmp\nappendonly no\ndisable-thp no\n").is_empty());
+        assert_eq!(named("appendonly yes\nmaxmemory 1gb\ntls-port 6380\n"), ["maxmemory", "appendonly", "tls-port"]);
+    }
+}
