@@ -112,7 +112,7 @@ fn serve(shared: &Shared, thread: usize, data: &mut Locked<'_>, waiter: &Arc<Wai
     }
     data.effects.clear();
     let mut bytes = Vec::new();
-    let protocol = if waiter.protocol == 3 { Protocol::Resp3 } else { Protocol::Resp2 };
+    let protocol = crate::worker::protocol_of_version(waiter.protocol);
     let mut reply = Reply::new(&mut bytes, protocol);
     let result = function(data, &mut Args::new(words), &mut reply);
     data.finish();

@@ -674,7 +674,12 @@ enum More {
 
 /// The protocol version of a session, as the reply writer wants it.
 pub fn protocol_of(session: &Session) -> Protocol {
-    if session.protocol == 3 { Protocol::Resp3 } else { Protocol::Resp2 }
+    protocol_of_version(session.protocol)
+}
+
+/// A protocol version, 2 or 3, as the reply writer wants it.
+pub fn protocol_of_version(version: u8) -> Protocol {
+    if version == 3 { Protocol::Resp3 } else { Protocol::Resp2 }
 }
 
 /// Requests longer than this are not looked at ahead of their turn: a pipeline fetches for itself.

@@ -6,7 +6,7 @@ use crate::session::ReplyMode;
 use crate::shared::Message;
 use ochre_commands::spec::*;
 use ochre_commands::{Args, Error};
-use ochre_resp::{Protocol, Reply};
+use ochre_resp::Reply;
 use ochre_text::number;
 use std::sync::PoisonError;
 
@@ -149,7 +149,7 @@ fn client_unblock(call: &mut SessionCall<'_>, args: &mut Args<'_>, reply: &mut R
     let client = u64::try_from(id).ok().and_then(|id| call.worker.shared.registry.get(id));
     let waiter = client.and_then(|client| client.blocked.lock().unwrap_or_else(PoisonError::into_inner).clone());
     let unblocked = waiter.filter(|waiter| waiter.claim()).map(|waiter| {
-        let protocol = if waiter.protocol == 3 { Protocol::Resp3 } else { Protocol::Resp2 };
+        let protocol = crate::worker::protocol_of_version(waiter.protocol);
         let answer = if with_error {
             let mut bytes = Vec::new();
             Reply::new(&mut bytes, protocol).error("UNBLOCKED client unblocked via CLIENT UNBLOCK");

@@ -4,7 +4,7 @@ use super::names::{is_valid_name, set_name};
 use crate::commands::{Command, SessionCall};
 use ochre_commands::spec::*;
 use ochre_commands::{Args, Error};
-use ochre_resp::{Protocol, Reply};
+use ochre_resp::Reply;
 use ochre_text::number;
 
 const WRONG_PASSWORD: Error = Error::fixed("WRONGPASS invalid username-password pair or user is disabled.");
@@ -97,7 +97,7 @@ fn hello(call: &mut SessionCall<'_>, args: &mut Args<'_>, reply: &mut Reply<'_>)
     }
     if let Some(version) = version {
         call.session.set_protocol(version);
-        reply.set_protocol(if version == 3 { Protocol::Resp3 } else { Protocol::Resp2 });
+        reply.set_protocol(crate::worker::protocol_of_version(version));
     }
     reply.map(7);
     reply.bulk(b"server");
