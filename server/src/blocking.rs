@@ -124,7 +124,10 @@ fn serve(shared: &Shared, thread: usize, data: &mut Locked<'_>, waiter: &Arc<Wai
     if let Err(error) = result {
         bytes.clear();
         Reply::new(&mut bytes, protocol).error(error.as_str());
-        shared.desks[thread].counters.error_replies.add(1);
+        // Its call was counted when it began to wait.
+        let counters = &shared.desks[thread].counters;
+        counters.commands[row.id].failed.add(1);
+        counters.error_replies.add(1);
         shared.errors.count(error.code());
     }
     aftermath::commit(shared, thread, data);

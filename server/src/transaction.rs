@@ -180,6 +180,7 @@ pub fn exec(call: &mut SessionCall<'_>, reply: &mut Reply<'_>) -> Result<(), Err
     }
     // The view borrows its own copies, because the commands on sessions in between need the worker.
     let context = call.worker.context.clone();
+    let mut context_afterwards = context.clone();
     let mut effects = std::mem::take(&mut call.worker.effects);
     effects.clear();
     let mut data = loop {
@@ -259,6 +260,9 @@ pub fn exec(call: &mut SessionCall<'_>, reply: &mut Reply<'_>) -> Result<(), Err
     if !ready.is_empty() {
         data.effects.clear();
         data.effects.ready = ready;
+        // The transaction saw one time; what it took long enough to outlive is not there for those who wait.
+        context_afterwards.now_ms = context.now_ms.max(ochre_clock::now_ms());
+        data.set_context(&context_afterwards);
         serve_ready(shared, thread, &mut data);
     }
     drop(data);

@@ -628,6 +628,8 @@ impl Worker {
     /// The client waits for the end of CLIENT PAUSE.
     pub fn wait_for_pause(&mut self, session: &mut Session) {
         session.wait = Wait::Pause;
+        // As in the peers it is shown and counted as blocked.
+        session.client.set(traits::BLOCKED, true);
         self.paused.push(session.id());
     }
 
@@ -648,6 +650,7 @@ impl Worker {
             // A parked client keeps its attempt: how often it has failed decides whether it gets precedence.
             if !matches!(session.wait, Wait::Shard(_)) {
                 session.wait = Wait::Nothing;
+                session.client.set(traits::BLOCKED, false);
             }
             self.resume(reactor, &mut session);
             self.settle(reactor, session);

@@ -85,6 +85,11 @@ impl<'a> Locked<'a> {
         self.context
     }
 
+    /// Goes on with what the thread knows by now.
+    pub fn set_context(&mut self, context: &'a Context) {
+        self.context = context;
+    }
+
     /// The whole keyspace's facts (number of shards, of databases).
     pub fn keyspace(&self) -> &'a Keyspace {
         self.keyspace

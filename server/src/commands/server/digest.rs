@@ -5,7 +5,7 @@ use ochre_collections::{EntryRef, View};
 use ochre_digest::sha1;
 use ochre_keyspace::{Key, Locked, Text, collection_of, kind_of};
 use ochre_text::number;
-use ochre_values::{Hash, Kind, List, Object, Set, SortedSet};
+use ochre_values::{Hash, Kind, List, Object, Set, SortedSet, Stream, StreamId};
 
 /// A signature. Parts whose order is of no account are combined by exclusive or, others by hashing what came before.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
@@ -103,7 +103,16 @@ fn add_value(digest: &mut Digest, entry: EntryRef<'_, Object>) {
                 digest.add(&pair.0);
             }
         }
-        Kind::Stream => {}
+        Kind::Stream => {
+            let stream = collection_of::<Stream>(view).expect("the kind is a stream's");
+            for entry in stream.range(StreamId::MIN, StreamId::MAX) {
+                digest.append(format!("{}.{}", entry.id.ms, entry.id.seq).as_bytes());
+                for (field, value) in entry.pairs() {
+                    digest.append_item(field);
+                    digest.append_item(value);
+                }
+            }
+        }
     }
     if entry.expiry_ms().is_some() {
         digest.add(b"!!expire!!");

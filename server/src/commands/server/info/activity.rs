@@ -1,13 +1,15 @@
 //! Clients, and what they have made the server do.
 
 use super::{Facts, Page};
-use crate::clients::traits;
+use crate::clients::{Client, traits};
 use crate::counters::CommandCounters;
 use crate::pause::Paused;
 use crate::rates::Rate;
 use crate::shared::{CommandRow, Shared};
 use ochre_metrics::Histogram;
+use std::collections::HashMap;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, PoisonError};
 
 pub(super) fn clients(page: &mut Page, facts: &Facts) {
     let shared = facts.shared;
@@ -26,7 +28,9 @@ pub(super) fn clients(page: &mut Page, facts: &Facts) {
     page.field("watching_clients", clients.iter().filter(|client| client.watched.load(Relaxed) > 0).count());
     page.field("clients_in_timeout_table", 0);
     page.field("total_watched_keys", clients.iter().map(|client| client.watched.load(Relaxed)).sum::<usize>());
-    page.zeros(&["total_blocking_keys", "total_blocking_keys_on_nokey"]);
+    let waited = waited_keys(&clients);
+    page.field("total_blocking_keys", waited.len());
+    page.field("total_blocking_keys_on_nokey", waited.values().filter(|notices_loss| **notices_loss).count());
     let (reason, actions) = match shared.pause.now(facts.now_ms) {
         Paused::Nothing => ("none", "none"),
         Paused::Writes => ("client_pause", "write"),
@@ -36,6 +40,18 @@ pub(super) fn clients(page: &mut Page, facts: &Facts) {
     page.field("paused_reason", reason);
     page.field("paused_actions", actions);
     page.field("paused_timeout_milliseconds", left_ms);
+}
+
+/// The keys that blocked clients wait for, with their database, and whether any notices when the key is gone.
+fn waited_keys(clients: &[Arc<Client>]) -> HashMap<(usize, Box<[u8]>), bool> {
+    let mut keys = HashMap::new();
+    for client in clients {
+        let waiter = client.blocked.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        for (waiter, key) in waiter.iter().flat_map(|waiter| waiter.keys.iter().map(move |key| (waiter, key))) {
+            *keys.entry((waiter.db, key.clone())).or_default() |= waiter.notices_loss;
+        }
+    }
+    keys
 }
 
 pub(super) fn threads(page: &mut Page, facts: &Facts) {
