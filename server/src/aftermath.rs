@@ -3,22 +3,47 @@
 use crate::session::Session;
 use crate::shared::{CommandRow, Shared};
 use crate::worker::Worker;
-use ochre_keyspace::Locked;
+use ochre_keyspace::{Class, Effects, Locked};
 use ochre_resp::Args as Words;
 use std::sync::atomic::Ordering;
 
 /// Hands on what one command did, still under its locks, so that for every key the order is that of execution. Watchers were
-/// told by the view itself; keys that became ready are the caller's to look after.
+/// told by the view itself; keys that became ready are the caller's to look after. `words`: the command as it goes to the log
+/// unless it said otherwise; that happens with `seal`. What has been handed on is no effect any more.
 #[inline]
-pub fn commit(shared: &Shared, thread: usize, data: &mut Locked<'_>) {
-    let effects = &mut *data.effects;
-    if effects.changes > 0 {
-        shared.desks[thread].counters.changes.add(effects.changes);
+pub fn commit(shared: &Shared, thread: usize, data: &mut Locked<'_>, words: Words<'_>) {
+    if data.log_wanted() && data.effects.is_logged() {
+        let db = data.db();
+        data.effects.collect_log(removal(shared), db, words.iter());
     }
-    effects.collect_misses();
-    if !effects.events.is_empty() {
+    if data.effects.changes > 0 {
+        shared.desks[thread].counters.changes.add(data.effects.changes);
+        data.effects.changes = 0;
+    }
+    data.effects.collect_misses();
+    if !data.effects.events.is_empty() {
         publish_events(shared, data);
     }
+}
+
+/// Appends to the log what the commands since the locks were taken have committed. A command on its own, a whole transaction, a
+/// whole script is one unit: who reads the log sees all of it or nothing.
+#[inline]
+pub fn seal(shared: &Shared, data: &mut Locked<'_>) {
+    if !data.effects.unit.is_empty() {
+        append_unit(shared, data.effects, true);
+    }
+}
+
+#[cold]
+fn append_unit(shared: &Shared, effects: &mut Effects, whole: bool) {
+    shared.log.append(&effects.unit, whole);
+    effects.unit.clear();
+}
+
+/// The command that the log has for a key that expired.
+fn removal(shared: &Shared) -> &'static [u8] {
+    if shared.settings.memory.lazyfree_lazy_expire.get() { b"UNLINK" } else { b"DEL" }
 }
 
 #[cold]
@@ -37,14 +62,15 @@ pub fn after_unlock(worker: &mut Worker) {
     }
 }
 
-/// Hands on what the active expiry did.
-pub fn commit_background(worker: &mut Worker) {
-    let wanted = worker.context.notify;
-    for event in worker.effects.events.drain(..) {
-        crate::publish::publish_event(worker.shared, wanted, &event);
+/// Hands on what the active expiry did to a shard that is still locked.
+pub fn commit_background(shared: &Shared, wanted: Class, effects: &mut Effects) {
+    if effects.is_logged() {
+        effects.collect_log(removal(shared), 0, std::iter::empty());
+        append_unit(shared, effects, false);
     }
-    worker.effects.clear();
-    after_unlock(worker);
+    for event in effects.events.drain(..) {
+        crate::publish::publish_event(shared, wanted, &event);
+    }
 }
 
 /// Counts a command that ran: its calls and time, and the slow log.

@@ -117,7 +117,8 @@ fn serve(shared: &Shared, thread: usize, data: &mut Locked<'_>, waiter: &Arc<Wai
     let result = function(data, &mut Args::new(words), &mut reply);
     data.finish();
     if result.is_ok() && data.effects.block.take().is_some() {
-        aftermath::commit(shared, thread, data);
+        aftermath::commit(shared, thread, data, words);
+        aftermath::seal(shared, data);
         waiter.release();
         return true;
     }
@@ -130,7 +131,8 @@ fn serve(shared: &Shared, thread: usize, data: &mut Locked<'_>, waiter: &Arc<Wai
         counters.error_replies.add(1);
         shared.errors.count(error.code());
     }
-    aftermath::commit(shared, thread, data);
+    aftermath::commit(shared, thread, data, words);
+    aftermath::seal(shared, data);
     data.unregister(waiter);
     shared.desks[waiter.thread as usize].post(Message::Unblocked { waiter: Arc::clone(waiter), reply: bytes });
     true

@@ -86,17 +86,20 @@ fn expire(worker: &mut Worker) -> ExpiryReport {
     let mut budget = EXPIRY_SEGMENTS_MAX;
     for shard in (worker.cron.id..shared.keyspace.shard_count()).step_by(threads) {
         let histogram = &shared.desks[worker.id].counters.expiry_lag_ms;
-        let report =
-            shared.keyspace.expire_shard(shard, &worker.context, &mut worker.effects, &mut budget, &mut |late_ms| {
-                histogram.record(late_ms);
-            });
+        let report = shared.keyspace.expire_shard(
+            shard,
+            &worker.context,
+            &mut worker.effects,
+            &mut budget,
+            &mut |late_ms| histogram.record(late_ms),
+            &mut |effects| crate::aftermath::commit_background(shared, worker.context.notify, effects),
+        );
         total.removed += report.removed;
         total.more |= report.more;
     }
     worker.ready.append(&mut worker.effects.ready);
-    if total.removed > 0 || !worker.effects.events.is_empty() {
-        crate::aftermath::commit_background(worker);
-    }
+    worker.effects.clear();
+    crate::aftermath::after_unlock(worker);
     let expired = worker.effects.stats.expired_keys.take();
     if expired > 0 {
         worker.counters().expired_keys.add(expired);

@@ -158,7 +158,7 @@ fn run(
         Some(Run::Session(function)) => {
             let mut args = Args::new(words);
             args.seek(name_words);
-            let mut call = SessionCall { worker, reactor, session, row, flow: Flow::Done, held: None };
+            let mut call = SessionCall { worker, reactor, session, row, words, flow: Flow::Done, held: None };
             let result = function(&mut call, &mut args, reply);
             let flow = call.flow;
             if flow == Flow::Wait {
@@ -230,7 +230,8 @@ fn run_on_data(
         let timeout_ms = block.timeout_ms;
         (blocking::block(&mut data, session, worker.id, row, words, block), timeout_ms)
     });
-    aftermath::commit(shared, worker.id, &mut data);
+    aftermath::commit(shared, worker.id, &mut data, words);
+    aftermath::seal(shared, &mut data);
     if !data.effects.ready.is_empty() {
         blocking::serve_ready(shared, worker.id, &mut data);
     }

@@ -16,6 +16,7 @@ mod listen;
 mod log;
 mod monitors;
 mod pause;
+mod persistence;
 mod publish;
 mod rates;
 mod session;

@@ -8,6 +8,7 @@ use crate::lazyfree::Lazyfree;
 use crate::listen::OpenListeners;
 use crate::monitors::Monitors;
 use crate::pause::Pause;
+use crate::persistence::log::Log;
 use crate::rates::Rates;
 use crate::settings::Settings;
 use crate::slow_commands::CommandLogs;
@@ -115,6 +116,7 @@ pub struct Shared {
     pub command_logs: CommandLogs,
     pub latency_events: LatencyEvents,
     pub monitors: Monitors,
+    pub log: Log,
     pub rates: Rates,
 }
 

@@ -6,6 +6,7 @@ use crate::latency::LatencyEvents;
 use crate::lazyfree::Lazyfree;
 use crate::monitors::Monitors;
 use crate::pause::Pause;
+use crate::persistence::log::Log;
 use crate::rates::Rates;
 use crate::settings::Settings;
 use crate::shared::{DebugSwitches, Run, Shared, command_table};
@@ -80,6 +81,7 @@ fn serve(settings: Settings, commands: Table<Run>, arguments: &[OsString]) -> Re
         command_logs: CommandLogs::default(),
         latency_events: LatencyEvents::default(),
         monitors: Monitors::default(),
+        log: Log::default(),
         rates: Rates::default(),
         settings,
     }));

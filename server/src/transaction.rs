@@ -103,6 +103,7 @@ pub fn watch(call: &mut SessionCall<'_>, keys: Words<'_>, reply: &mut Reply<'_>)
     let mut locks: ShardSet = keys.iter().map(|key| keyspace.shard_of(&Key::new(key))).collect();
     let Some(guard) = lock_or_park(call, &mut locks) else { return };
     let db = call.session.db;
+    call.worker.effects.clear();
     let mut data = keyspace.view(guard, &call.worker.context, &mut call.worker.effects, db);
     let watch = call.session.watch.get_or_insert_with(|| {
         let flag = Arc::new(WatchFlag::default());
@@ -120,6 +121,8 @@ pub fn watch(call: &mut SessionCall<'_>, keys: Words<'_>, reply: &mut Reply<'_>)
         watch.keys.push((db, word.into()));
     }
     call.session.client.watched.store(watch.keys.len(), Ordering::Relaxed);
+    aftermath::commit(call.worker.shared, call.worker.id, &mut data, call.words);
+    aftermath::seal(call.worker.shared, &mut data);
     drop(data);
     aftermath::after_unlock(call.worker);
     reply.ok();
@@ -219,17 +222,15 @@ pub fn exec(call: &mut SessionCall<'_>, reply: &mut Reply<'_>) -> Result<(), Err
         let mark = reply.mark();
         let mut args = Args::new(words);
         args.seek(row.name_words);
+        data.effects.clear();
         let result = match row.run {
             Some(Run::Data(function)) => {
-                data.effects.clear();
                 data.select(call.session.db);
                 let result = function(&mut data, &mut args, reply);
                 data.finish();
                 if let Some(block) = data.effects.block.take() {
                     if block.null_is_array { reply.null_array() } else { reply.null() }
                 }
-                ready.append(&mut data.effects.ready);
-                aftermath::commit(shared, thread, &mut data);
                 result
             }
             Some(Run::Session(function)) => {
@@ -238,6 +239,7 @@ pub fn exec(call: &mut SessionCall<'_>, reply: &mut Reply<'_>) -> Result<(), Err
                     reactor: call.reactor,
                     session: call.session,
                     row,
+                    words,
                     flow: Flow::Done,
                     held: Some(&mut data),
                 };
@@ -249,6 +251,8 @@ pub fn exec(call: &mut SessionCall<'_>, reply: &mut Reply<'_>) -> Result<(), Err
             }
             None => unreachable!("containers are resolved to their subcommands"),
         };
+        ready.append(&mut data.effects.ready);
+        aftermath::commit(shared, thread, &mut data, words);
         let failed = result.is_err();
         if let Err(error) = result {
             reply.truncate(mark);
@@ -257,6 +261,7 @@ pub fn exec(call: &mut SessionCall<'_>, reply: &mut Reply<'_>) -> Result<(), Err
         }
         aftermath::account(call.worker, call.session, row, words, failed);
     }
+    aftermath::seal(shared, &mut data);
     if !ready.is_empty() {
         data.effects.clear();
         data.effects.ready = ready;

@@ -156,6 +156,7 @@ impl Worker {
         let policy = settings_view::access_policy(&self.shared.settings);
         self.context.access = ochre_keyspace::AccessClock::new(policy, self.context.now_ms, 1);
         self.context.notify = settings_view::notify(&self.shared.settings);
+        self.context.log_wanted = self.shared.log.is_wanted();
         self.slow_ns = settings_view::slow_ns(&self.shared.settings);
         (self.large_request_bytes, self.large_reply_bytes) = settings_view::large_bytes(&self.shared.settings);
         self.cron.apply_settings(&self.shared.settings);
@@ -549,6 +550,7 @@ impl Worker {
         result.unwrap_or_else(|panic| {
             self.counters().panics.add(1);
             crash::handler_panicked(&self.effects, words, &panic);
+            self.effects.unit.clear();
             session.output.truncate(mark);
             let protocol = protocol_of(session);
             Reply::new(&mut session.output, protocol).error(ochre_commands::Error::INTERNAL.as_str());

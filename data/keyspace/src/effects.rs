@@ -1,6 +1,6 @@
 //! What a command did, as data: the aftermath turns it into log entries, events and wake-ups.
 
-use crate::{Block, Class, Entry};
+use crate::{Block, Class, Entry, Unit};
 use ochre_collections::{EntryRef, Random, Table, View};
 use ochre_values::Object;
 use std::cell::{Cell, RefCell};
@@ -93,6 +93,8 @@ pub struct Effects {
     pub(crate) misses: RefCell<Vec<(usize, Box<[u8]>)>>,
     /// Keys that expired while the command ran: logged as removals before the command itself.
     pub removals: Vec<(usize, Box<[u8]>)>,
+    /// What goes to the log for all that was done since the locks were taken.
+    pub unit: Unit,
     /// What is to be freed once the locks are free.
     pub garbage: Vec<Garbage>,
     pub stats: Stats,
@@ -101,7 +103,7 @@ pub struct Effects {
 }
 
 impl Effects {
-    /// Forgets the last command's effects; counters and garbage stay, and random numbers go on.
+    /// Forgets the last command's effects; counters, garbage and the unit for the log stay, and random numbers go on.
     pub fn clear(&mut self) {
         self.changes = 0;
         self.touched = false;
@@ -123,6 +125,28 @@ impl Effects {
         if garbage.frees_slowly() {
             self.garbage.push(garbage);
         }
+    }
+
+    /// Moves what the command did into the unit for the log: keys that expired meanwhile come first, removed by `removal`, then
+    /// the command, which was `words` of database `db`.
+    pub fn collect_log<'w>(&mut self, removal: &[u8], db: usize, words: impl ExactSizeIterator<Item = &'w [u8]>) {
+        for (db, key) in self.removals.drain(..) {
+            self.unit.push(db, [removal, &*key].into_iter());
+        }
+        if self.log_mode == LogMode::Verbatim && self.changes > 0 {
+            self.unit.push(db, words);
+        }
+        for (db, words) in self.log.drain(..) {
+            if self.log_mode != LogMode::Nothing {
+                self.unit.push(db, words.iter().map(|word| &**word));
+            }
+        }
+    }
+
+    /// Whether the command that ran leaves anything for the log.
+    #[inline]
+    pub fn is_logged(&self) -> bool {
+        self.changes > 0 || !self.log.is_empty() || !self.removals.is_empty()
     }
 
     /// Events of reads that found nothing join the others.

@@ -63,7 +63,8 @@ fn earliest_field_ms(entry: &EntryRef<'_, Object>) -> u64 {
 impl Keyspace {
     /// Removes what is due in `shard`, visiting at most `budget` segments (which is counted down). Skips a busy shard.
     ///
-    /// `late` is told for each removed key how many ms after its deadline it went.
+    /// `late` is told for each removed key how many ms after its deadline it went; `commit` gets the effects while the shard is
+    /// still locked, if there are any.
     pub fn expire_shard(
         &self,
         shard: usize,
@@ -71,6 +72,7 @@ impl Keyspace {
         effects: &mut Effects,
         budget: &mut usize,
         late: &mut dyn FnMut(u64),
+        commit: &mut dyn FnMut(&mut Effects),
     ) -> ExpiryReport {
         let mut report = ExpiryReport::default();
         let mut locks = ShardSet::of(shard);
@@ -88,6 +90,9 @@ impl Keyspace {
                 report.removed += 1;
                 late(now_ms.saturating_sub(entry.as_ref().expiry_ms().unwrap_or(now_ms)));
             });
+        }
+        if effects.is_logged() || !effects.events.is_empty() {
+            commit(effects);
         }
         report
     }

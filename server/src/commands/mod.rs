@@ -17,7 +17,7 @@ use ochre_collections::lock::{Attempt, ShardSet, Ticket};
 use ochre_commands::spec::Locks;
 use ochre_commands::{Args, Error, Locked};
 use ochre_reactor::Reactor;
-use ochre_resp::Reply;
+use ochre_resp::{Args as Words, Reply};
 
 /// What a command on a session can reach: the loop that runs it and the client that sent it.
 pub struct SessionCall<'a> {
@@ -25,6 +25,7 @@ pub struct SessionCall<'a> {
     pub reactor: &'a mut Reactor,
     pub session: &'a mut Session,
     pub row: &'a CommandRow,
+    pub words: Words<'a>,
     /// What becomes of the connection afterwards.
     pub flow: Flow,
     /// The data that EXEC holds locked: all of it when the command's spec says `Locks::All`.
@@ -75,7 +76,8 @@ impl SessionCall<'_> {
         let mut data = shared.keyspace.view(guard, &worker.context, &mut worker.effects, self.session.db);
         let result = work(&mut data);
         data.finish();
-        aftermath::commit(shared, worker.id, &mut data);
+        aftermath::commit(shared, worker.id, &mut data, self.words);
+        aftermath::seal(shared, &mut data);
         drop(data);
         aftermath::after_unlock(worker);
         Some(result)

@@ -385,7 +385,7 @@ mod tests {
     fn expire(db: &mut Db) {
         db.effects.clear();
         for shard in 0..db.keyspace.shard_count() {
-            db.keyspace.expire_shard(shard, &db.context, &mut db.effects, &mut 1000, &mut |_| {});
+            db.keyspace.expire_shard(shard, &db.context, &mut db.effects, &mut 1000, &mut |_| {}, &mut |_| {});
         }
     }
 

@@ -1,0 +1,3 @@
+//! Data that survives: the log and its files.
+
+pub mod log;
