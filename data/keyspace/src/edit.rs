@@ -15,7 +15,7 @@ enum Place<'a> {
     /// The collection was copied out of its entry and goes back when the edit ends.
     Inline(Slot<'a, Entry>),
     /// The key does not exist yet: it is made when the edit ends with something in it.
-    Vacant { slot: VacantSlot<'a, Entry>, key: &'a [u8], clock: u32 },
+    Vacant { slot: VacantSlot<'a, Entry>, key: &'a [u8], clock: u32, epoch: u8 },
 }
 
 /// A collection being edited. When the edit ends, a new key is made, an empty one removed, a small one packed inline.
@@ -43,9 +43,15 @@ impl<'a, C: Collection> Edit<'a, C> {
         }
     }
 
-    /// Edits a new collection under `key`.
-    pub(crate) fn new(slot: VacantSlot<'a, Entry>, key: &'a [u8], clock: u32, deadlines: &'a mut usize) -> Self {
-        Edit { place: Some(Place::Vacant { slot, key, clock }), copy: Some(C::new()), deadlines }
+    /// Edits a new collection under `key`, whose entry is to have this clock and snapshot epoch.
+    pub(crate) fn new(
+        slot: VacantSlot<'a, Entry>,
+        key: &'a [u8],
+        clock: u32,
+        epoch: u8,
+        deadlines: &'a mut usize,
+    ) -> Self {
+        Edit { place: Some(Place::Vacant { slot, key, clock, epoch }), copy: Some(C::new()), deadlines }
     }
 
     /// Ends the edit and says whether the key exists no more (or never came to be).
@@ -87,12 +93,13 @@ impl<'a, C: Collection> Edit<'a, C> {
         let (mut slot, copy) = match (place, self.copy.take()) {
             (Place::Object(object), _) => (object.into_slot(), None),
             (Place::Inline(slot), copy) => (slot, copy),
-            (Place::Vacant { slot, key, clock }, Some(copy)) if !empty => {
-                let entry = match small_pack(&copy) {
+            (Place::Vacant { slot, key, clock, epoch }, Some(copy)) if !empty => {
+                let mut entry = match small_pack(&copy) {
                     Some((packing, bytes)) => Entry::new(key, Value::Packed { kind: packing as u8, bytes }, None),
                     None => Entry::new(key, Value::Object(copy.into_object()), None),
                 };
                 entry.as_ref().touch(clock);
+                entry.as_mut().set_epoch(epoch);
                 note_expiry(&mut slot.insert(entry), next_expiry_ms);
                 return false;
             }

@@ -125,7 +125,10 @@ fn expire_database(
         on_removed(&entry);
         count(&effects.stats.expired_keys);
         expired(shard, db, entry.as_ref().key(), context, effects);
-        effects.discard(Garbage::Entry(entry));
+        let hash = ochre_collections::hash(entry.as_ref().key());
+        if let Some(entry) = shard.databases[db].cut.offer(hash, entry) {
+            effects.discard(Garbage::Entry(entry));
+        }
     }
     for key in due_hashes {
         more |= expire_fields(shard, db, &Key::new(&key), context, effects, budget);
@@ -161,6 +164,7 @@ fn expire_fields(
 ) -> bool {
     let database: &mut Database = &mut shard.databases[db];
     let Some(mut slot) = database.table.find(key.hash(), key.bytes()) else { return false };
+    database.cut.before_change(&mut slot);
     let mut fields: Vec<Box<[u8]>> = Vec::new();
     let log_wanted = context.log_wanted;
     let (removed, next_ms, emptied) = match slot.object_mut() {

@@ -1,9 +1,11 @@
 //! All keys of all databases, cut into shards.
 
+use crate::snapshot::TableCut;
 use crate::{AccessClock, Class, Effects, Entry, Key, Locked, Waiters, Watchers};
 use ochre_collections::Table;
 use ochre_collections::lock::{Guard, ShardSet, Shards, Ticket};
 use ochre_values::Limits;
+use std::sync::atomic::AtomicBool;
 
 /// How a keyspace is cut.
 #[derive(Clone, Copy, Debug)]
@@ -24,6 +26,8 @@ pub struct Database {
     pub deadlines: usize,
     /// Where the active expiry goes on.
     pub(crate) expiry_cursor: u64,
+    /// What a snapshot that is being taken has still to see of the table.
+    pub(crate) cut: TableCut,
 }
 
 /// One shard: everything that its lock protects.
@@ -38,6 +42,8 @@ pub struct Keyspace {
     pub(crate) shards: Shards<Shard>,
     mask: u64,
     databases: usize,
+    /// Whether a snapshot is being taken.
+    pub(crate) is_being_cut: AtomicBool,
 }
 
 /// What a thread knows for all commands of one turn of its loop.
@@ -85,7 +91,12 @@ impl Keyspace {
         } else {
             Shards::new(options.shards, wake, make)
         };
-        Keyspace { shards, mask: options.shards as u64 - 1, databases: options.databases }
+        Keyspace {
+            shards,
+            mask: options.shards as u64 - 1,
+            databases: options.databases,
+            is_being_cut: AtomicBool::new(false),
+        }
     }
 
     /// Number of databases.

@@ -221,6 +221,7 @@ impl<'a> Locked<'a> {
                     let touched = clock.touched(slot.item().clock());
                     slot.set_clock(touched);
                 }
+                database.cut.before_change(&mut slot);
                 Edit::of(slot, &mut database.deadlines).map(Some).ok_or(WrongType)
             }
             None => Ok(None),
@@ -242,9 +243,13 @@ impl<'a> Locked<'a> {
                     let touched = clock.touched(slot.item().clock());
                     slot.set_clock(touched);
                 }
+                database.cut.before_change(&mut slot);
                 Edit::of(slot, &mut database.deadlines).ok_or(WrongType)
             }
-            Lookup::Vacant(slot) => Ok(Edit::new(slot, key.bytes(), clock.initial(), &mut database.deadlines)),
+            Lookup::Vacant(slot) => {
+                let epoch = database.cut.epoch(key.hash());
+                Ok(Edit::new(slot, key.bytes(), clock.initial(), epoch, &mut database.deadlines))
+            }
         }
     }
 
@@ -288,6 +293,7 @@ impl<'a> Locked<'a> {
                     self.expire(self.db, key);
                     return self.set_value(key, value, expiry);
                 }
+                database.cut.before_replacement(&mut slot);
                 let replaced = slot.replace_value(value);
                 let new = match expiry {
                     Expiry::Clear => None,
@@ -314,8 +320,9 @@ impl<'a> Locked<'a> {
                     Expiry::At(deadline) => Some(deadline),
                     _ => None,
                 };
-                let entry = Entry::new(key.bytes(), value, deadline);
+                let mut entry = Entry::new(key.bytes(), value, deadline);
                 entry.as_ref().touch(access.initial());
+                entry.as_mut().set_epoch(database.cut.epoch(key.hash()));
                 slot.insert(entry);
                 if let Some(deadline) = deadline {
                     database.deadlines += 1;
@@ -333,11 +340,13 @@ impl<'a> Locked<'a> {
         self.expire_if_due(key);
         let access = self.context.access;
         let no_touch = self.context.no_touch;
-        let mut slot = self.database_mut(key).table.find(key.hash(), key.bytes())?;
+        let database = self.database_mut(key);
+        let mut slot = database.table.find(key.hash(), key.bytes())?;
         if !no_touch {
             let touched = access.touched(slot.item().clock());
             slot.set_clock(touched);
         }
+        database.cut.before_change(&mut slot);
         Some(slot)
     }
 
@@ -355,7 +364,9 @@ impl<'a> Locked<'a> {
 
     fn take_from(&mut self, db: usize, key: &Key<'_>) -> Option<Entry> {
         let database = self.database_mut_in(db, key);
-        let entry = database.table.remove(key.hash(), key.bytes())?;
+        let mut slot = database.table.find(key.hash(), key.bytes())?;
+        database.cut.before_change(&mut slot);
+        let entry = slot.remove();
         database.deadlines -= usize::from(entry.as_ref().expiry_ms().is_some());
         self.note_loss(db, key);
         Some(entry)
@@ -363,21 +374,28 @@ impl<'a> Locked<'a> {
 
     /// Frees the entry of `key`, on another thread if it is large; says whether there was one.
     fn discard_from(&mut self, db: usize, key: &Key<'_>) -> bool {
-        let Some(entry) = self.take_from(db, key) else { return false };
-        self.effects.discard(Garbage::Entry(entry));
+        let database = self.database_mut_in(db, key);
+        let Some(entry) = database.table.remove(key.hash(), key.bytes()) else { return false };
+        database.deadlines -= usize::from(entry.as_ref().expiry_ms().is_some());
+        let unwanted = database.cut.offer(key.hash(), entry);
+        self.note_loss(db, key);
+        if let Some(entry) = unwanted {
+            self.effects.discard(Garbage::Entry(entry));
+        }
         true
     }
 
     /// Puts an entry that `take` gave under `key` of database `db`, in place of what is there.
     pub fn put_entry(&mut self, db: usize, key: &Key<'_>, entry: Entry) {
         self.discard_from(db, key);
-        let entry = entry.with_key(key.bytes());
+        let mut entry = entry.with_key(key.bytes());
         let deadline = entry.as_ref().expiry_ms();
         let next_expiry_ms = match entry.as_ref().view() {
             View::Object(object) => object.next_expiry_ms(),
             _ => None,
         };
         let database = self.database_mut_in(db, key);
+        entry.as_mut().set_epoch(database.cut.epoch(key.hash()));
         database.table.insert_new(key.hash(), entry);
         if let Some(deadline) = next_expiry_ms {
             database.table.note_deadline(key.hash(), deadline);
@@ -396,6 +414,7 @@ impl<'a> Locked<'a> {
         self.expire_if_due(key);
         let database = self.database_mut(key);
         let Some(mut slot) = database.table.find(key.hash(), key.bytes()) else { return false };
+        database.cut.before_change(&mut slot);
         let had = slot.item().expiry_ms().is_some();
         slot.set_expiry(deadline_ms);
         database.deadlines = database.deadlines + usize::from(deadline_ms.is_some()) - usize::from(had);

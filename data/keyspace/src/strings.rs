@@ -149,6 +149,7 @@ impl Locked<'_> {
         match database.table.entry(key.hash(), key.bytes()) {
             Lookup::Found(mut slot) => {
                 let new = change(Some(Text::of(slot.view()).ok_or(WrongType)?))?;
+                database.cut.before_change(&mut slot);
                 match slot.int_mut() {
                     Some(value) => *value = new,
                     None => slot.set_value(Value::Int(new)),
@@ -159,8 +160,9 @@ impl Locked<'_> {
             }
             Lookup::Vacant(slot) => {
                 let new = change(None)?;
-                let entry = Entry::new(key.bytes(), Value::Int(new), None);
+                let mut entry = Entry::new(key.bytes(), Value::Int(new), None);
                 entry.as_ref().touch(access.initial());
+                entry.as_mut().set_epoch(database.cut.epoch(key.hash()));
                 slot.insert(entry);
                 self.event(Class::NEW, "new", key);
                 Ok(new)

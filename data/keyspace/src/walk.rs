@@ -1,5 +1,6 @@
 //! Walks over the keys of a database: counting, listing, scanning, choosing by chance, emptying and swapping.
 
+use crate::snapshot::take_table;
 use crate::{Entry, Key, Locked};
 use ochre_collections::EntryRef;
 use ochre_collections::Table;
@@ -108,7 +109,7 @@ impl Locked<'_> {
     }
 
     /// Empties database `db`, raising the flags of all who watch a key that existed. The caller frees what it gets, in the
-    /// background if it is much.
+    /// background if it is much; what a snapshot has still to see is left to it.
     pub fn empty(&mut self, db: usize) -> Vec<Table<Entry>> {
         let now_ms = self.now_ms();
         let (mut emptied, mut ready) = (Vec::new(), Vec::new());
@@ -120,7 +121,7 @@ impl Locked<'_> {
             }
             let database = &mut shard.databases[db];
             if !database.table.is_empty() {
-                emptied.push(std::mem::take(&mut *database).table);
+                emptied.extend(take_table(database));
             }
         }
         self.effects.touched = true;
