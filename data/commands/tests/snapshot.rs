@@ -330,7 +330,7 @@ fn disturb(db: &mut Db, random: &mut Random) -> String {
             let mut budget = 100;
             for shard in 0..db.keyspace.shard_count() {
                 db.effects.clear();
-                db.keyspace.expire_shard(shard, &db.context, &mut db.effects, &mut budget, &mut |_| ());
+                db.keyspace.expire_shard(shard, &db.context, &mut db.effects, &mut budget, &mut |_| (), &mut |_| ());
             }
             "keys expire".into()
         }
