@@ -6,6 +6,7 @@ pub mod kind;
 pub mod limits;
 pub mod list;
 pub mod object;
+mod repeats;
 pub mod set;
 pub mod sorted_set;
 pub mod stream;

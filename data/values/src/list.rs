@@ -4,6 +4,7 @@
 //! that, so that one that grows and shrinks by a few elements does not change every time.
 
 mod change;
+mod restore;
 #[cfg(test)]
 mod tests;
 mod view;

@@ -5,6 +5,7 @@
 
 mod change;
 pub mod combine;
+mod restore;
 mod sample;
 #[cfg(test)]
 mod tests;

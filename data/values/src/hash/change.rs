@@ -79,7 +79,7 @@ impl Hash {
 
     /// Changes to a table with room for `more` fields.
     #[cold]
-    fn make_table(&mut self, more: usize) -> &mut Fields {
+    pub(super) fn make_table(&mut self, more: usize) -> &mut Fields {
         if let Hash::Packed(pack) = self {
             let mut fields = Fields::with_capacity(pack.len() / 2 + more);
             let (mut name_buffer, mut value_buffer) = ([0; INTEGER_TEXT_MAX], [0; INTEGER_TEXT_MAX]);

@@ -6,6 +6,7 @@
 
 mod change;
 mod due;
+mod restore;
 mod sample;
 #[cfg(test)]
 mod tests;

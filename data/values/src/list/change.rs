@@ -53,8 +53,7 @@ impl List {
     #[cold]
     fn become_chunked(&mut self, limits: &Limits) {
         if let List::Packed(pack) = self {
-            let fill = limits.list_max_listpack_size.clamp(-5, i16::MAX.into()) as i16;
-            let mut chunked = ChunkedList::from_packed(std::mem::take(pack), fill);
+            let mut chunked = ChunkedList::from_packed(std::mem::take(pack), fill_of(limits));
             chunked.set_plain_from(limits.list_plain_node_bytes_min);
             *self = List::Chunked(Box::new(chunked));
         }
@@ -159,9 +158,14 @@ impl List {
 
 /// What one packed list may hold by `list-max-listpack-size`: bytes and elements.
 #[inline]
-fn chunk_limits(size: i64) -> (usize, usize) {
+pub(super) fn chunk_limits(size: i64) -> (usize, usize) {
     match size {
         0.. => (8192, usize::try_from(size.max(1)).unwrap_or(usize::MAX)),
         _ => (4096 << (size.max(-5).unsigned_abs() - 1), usize::MAX),
     }
+}
+
+/// The limit of a chunk as `ChunkedList` takes it.
+pub(super) fn fill_of(limits: &Limits) -> i16 {
+    limits.list_max_listpack_size.clamp(-5, i16::MAX.into()) as i16
 }

@@ -136,7 +136,7 @@ impl Set {
 
     /// Changes the encoding to a table, and returns that.
     #[cold]
-    fn become_table(&mut self) -> &mut Table<Member> {
+    pub(super) fn become_table(&mut self) -> &mut Table<Member> {
         if !matches!(self, Set::Table(_)) {
             *self = Set::Table(Box::new(table_of(self.view())));
         }

@@ -42,6 +42,31 @@ impl Listpack {
         Ok(Listpack { block: Block::with_content(bytes, 0) })
     }
 
+    /// The same elements, each in the one form in which this crate writes it: look-ups find no other. O(elements).
+    pub fn into_canonical(self) -> Listpack {
+        let mut items = self.iter();
+        loop {
+            let position = items.position();
+            let Some(item) = items.next() else { return self };
+            let canonical = match item {
+                Item::Bytes(text) => Item::from_text(text),
+                int => int,
+            };
+            // No two forms of an element take the same number of bytes, but for an integer and its text.
+            if canonical != item || encoded_len(&canonical) != items.position() - position {
+                break;
+            }
+        }
+        let mut rebuilt = Listpack::with_capacity(self.bytes());
+        for item in self.iter() {
+            match item {
+                Item::Bytes(text) => rebuilt.push_back(text),
+                Item::Int(value) => rebuilt.push_back_int(value),
+            }
+        }
+        rebuilt
+    }
+
     /// The bytes, header and end included: what a file holds.
     #[inline]
     pub fn as_bytes(&self) -> &[u8] {

@@ -358,3 +358,18 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn other_forms_of_elements_are_written_anew() {
+    // 5 as a 64-bit integer, "7" as a string, "x" as a long string, and "y" as it should be.
+    let wide: &[u8] = &[0xF4, 5, 0, 0, 0, 0, 0, 0, 0, 9];
+    let elements = [wide, &[0x81, b'7', 2], &[0xF0, 1, 0, 0, 0, b'x', 6], &[0x81, b'y', 2]].concat();
+    let mut bytes = (7 + elements.len() as u32).to_le_bytes().to_vec();
+    bytes.extend_from_slice(&[4, 0]);
+    bytes.extend_from_slice(&elements);
+    bytes.push(END);
+    let list = Listpack::from_untrusted(&bytes).expect("it is sound").into_canonical();
+    let expected: Listpack = [&b"5"[..], b"7", b"x", b"y"].into_iter().collect();
+    assert_eq!(list, expected);
+    assert_eq!(list.clone().into_canonical(), expected);
+}
