@@ -27,11 +27,14 @@ pub fn commit(shared: &Shared, thread: usize, data: &mut Locked<'_>, words: Word
 }
 
 /// Appends to the log what the commands since the locks were taken have committed. A command on its own, a whole transaction, a
-/// whole script is one unit: who reads the log sees all of it or nothing.
+/// whole script is one unit: who reads the log sees all of it or nothing. Clients that keep copies of what was changed are told.
 #[inline]
 pub fn seal(shared: &Shared, data: &mut Locked<'_>) {
     if !data.effects.unit.is_empty() {
         append_unit(shared, data.effects, true);
+    }
+    if data.effects.has_tracked_changes() {
+        crate::tracking::tell(shared, data.effects);
     }
 }
 
@@ -70,6 +73,9 @@ pub fn commit_background(shared: &Shared, wanted: Class, effects: &mut Effects) 
     }
     for event in effects.events.drain(..) {
         crate::publish::publish_event(shared, wanted, &event);
+    }
+    if effects.has_tracked_changes() {
+        crate::tracking::tell(shared, effects);
     }
 }
 

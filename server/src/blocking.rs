@@ -111,6 +111,8 @@ fn serve(shared: &Shared, thread: usize, data: &mut Locked<'_>, waiter: &Arc<Wai
         return true;
     }
     data.effects.clear();
+    let origin = std::mem::replace(&mut data.effects.origin, waiter.client);
+    let notices = std::mem::take(&mut data.effects.own_notices);
     let mut bytes = Vec::new();
     let protocol = crate::worker::protocol_of_version(waiter.protocol);
     let mut reply = Reply::new(&mut bytes, protocol);
@@ -119,6 +121,8 @@ fn serve(shared: &Shared, thread: usize, data: &mut Locked<'_>, waiter: &Arc<Wai
     if result.is_ok() && data.effects.block.take().is_some() {
         aftermath::commit(shared, thread, data, words);
         aftermath::seal(shared, data);
+        data.effects.origin = origin;
+        data.effects.own_notices = notices;
         waiter.release();
         return true;
     }
@@ -133,8 +137,13 @@ fn serve(shared: &Shared, thread: usize, data: &mut Locked<'_>, waiter: &Arc<Wai
     }
     aftermath::commit(shared, thread, data, words);
     aftermath::seal(shared, data);
+    data.effects.origin = origin;
+    let own_notices = std::mem::replace(&mut data.effects.own_notices, notices);
     data.unregister(waiter);
     shared.desks[waiter.thread as usize].post(Message::Unblocked { waiter: Arc::clone(waiter), reply: bytes });
+    if !own_notices.is_empty() {
+        crate::tracking::tell_served(shared, waiter.client, own_notices);
+    }
     true
 }
 

@@ -1,5 +1,6 @@
 //! The clients of all threads, as CLIENT LIST and CLIENT KILL see them.
 
+use crate::tracking::Tracked;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -33,6 +34,8 @@ pub struct Client {
     pub subscriptions: AtomicUsize,
     pub pattern_subscriptions: AtomicUsize,
     pub shard_subscriptions: AtomicUsize,
+    /// The client that its tracking messages go to: 0 for itself, -1 when it is not tracked.
+    pub redirect: AtomicI64,
     pub texts: Mutex<Texts>,
     /// What it waits for while it is blocked: CLIENT UNBLOCK needs it.
     pub blocked: Mutex<Option<Arc<ochre_keyspace::Waiter>>>,
@@ -61,9 +64,20 @@ pub mod traits {
     pub const NO_TOUCH: u32 = 1 << 8;
     pub const UNIX_SOCKET: u32 = 1 << 9;
     pub const TRACKING: u32 = 1 << 10;
+    pub const REDIRECT_BROKEN: u32 = 1 << 11;
+    pub const BROADCAST: u32 = 1 << 12;
 }
 
 impl Client {
+    /// Shows how the client is told of changes.
+    pub fn note_tracking(&self, tracked: Option<&Tracked>) {
+        self.set(traits::TRACKING, tracked.is_some());
+        self.set(traits::BROADCAST, tracked.is_some_and(|tracked| tracked.broadcast));
+        self.set(traits::REDIRECT_BROKEN, tracked.is_some_and(|tracked| tracked.redirect_broken));
+        let redirect = tracked.map_or(-1, |tracked| tracked.redirect.map_or(0, |id| id as i64));
+        self.redirect.store(redirect, Ordering::Relaxed);
+    }
+
     pub fn texts(&self) -> MutexGuard<'_, Texts> {
         self.texts.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }

@@ -6,6 +6,7 @@ use crate::blocking;
 use crate::commands::SessionCall;
 use crate::session::{ReplyMode, Session, Wait};
 use crate::shared::{CommandRow, Run};
+use crate::tracking;
 use crate::transaction;
 use crate::worker::{Worker, protocol_of};
 use ochre_collections::hash;
@@ -99,6 +100,9 @@ pub fn execute(
         drop_reply(session, row, &mut output, mark);
     }
     session.output = output;
+    if session.tracked.is_some() && !waits {
+        worker.end_tracked_command(session, row);
+    }
     flow
 }
 
@@ -226,6 +230,9 @@ fn run_on_data(
     };
     let result = function(&mut data, args, reply);
     data.finish();
+    if session.tracked.is_some() {
+        tracking::remember(shared, session, row, words);
+    }
     let block = data.effects.block.take().map(|block| {
         let timeout_ms = block.timeout_ms;
         (blocking::block(&mut data, session, worker.id, row, words, block), timeout_ms)

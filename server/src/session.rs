@@ -2,6 +2,7 @@
 
 use crate::clients::{Client, traits};
 use crate::commands::pubsub::Subscriptions;
+use crate::tracking::Tracked;
 use crate::transaction::{Transaction, Watch};
 use ochre_collections::lock::Attempt;
 use ochre_reactor::{TimerId, Token};
@@ -62,6 +63,8 @@ pub struct Session {
     /// Between MULTI and EXEC.
     pub transaction: Option<Box<Transaction>>,
     pub watch: Option<Box<Watch>>,
+    /// How it is told of changes to what it has read, when it is.
+    pub tracked: Option<Box<Tracked>>,
 }
 
 impl Session {
@@ -84,6 +87,7 @@ impl Session {
             subscriptions: None,
             transaction: None,
             watch: None,
+            tracked: None,
         }
     }
 
@@ -114,7 +118,7 @@ impl Session {
         self.set_protocol(2);
         self.authenticated = authenticated;
         self.reply_mode = ReplyMode::On;
-        self.client.set(traits::NO_EVICT | traits::NO_TOUCH | traits::MONITOR | traits::TRACKING, false);
+        self.client.set(traits::NO_EVICT | traits::NO_TOUCH | traits::MONITOR, false);
         let mut texts = self.client.texts();
         texts.name.clear();
         texts.user = "default".into();

@@ -49,6 +49,10 @@ pub enum Message {
     Monitored { client: u64, line: Arc<[u8]> },
     /// A message to subscribers that this loop serves.
     Deliver(Arc<crate::publish::Published>, ochre_pubsub::Delivery),
+    /// A client may not use what it holds of these keys any more, or anything when there are none.
+    Invalidate { client: u64, is_redirected: bool, keys: Option<Vec<Box<[u8]>>> },
+    /// The client that gets this one's tracking messages has gone.
+    RedirectionBroken { client: u64 },
     /// A blocked client got its reply.
     Unblocked { waiter: Arc<Waiter>, reply: Vec<u8> },
     /// Those who wait for this key may be served, but needed locks that were busy.
@@ -96,6 +100,7 @@ pub struct Shared {
     pub pause: Pause,
     pub errors: ErrorCounts,
     pub pubsub: RwLock<ochre_pubsub::Registry>,
+    pub tracking: crate::tracking::Tracking,
     /// Unix time in ms at which the server started.
     pub started_ms: u64,
     /// 40 hexadecimal digits, new at every start.

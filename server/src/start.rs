@@ -67,6 +67,7 @@ fn serve(settings: Settings, commands: Table<Run>, arguments: &[OsString]) -> Re
         pause: Pause::default(),
         errors: ErrorCounts::default(),
         pubsub: Default::default(),
+        tracking: Default::default(),
         started_ms: ochre_clock::now_ms(),
         run_id: random_hex_40(),
         replication_id: Mutex::new(random_hex_40()),

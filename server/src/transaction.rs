@@ -7,6 +7,7 @@ use crate::commands::SessionCall;
 use crate::dispatch::{Flow, shards_of};
 use crate::session::{Session, Wait};
 use crate::shared::{CommandRow, Run};
+use crate::tracking;
 use ochre_collections::ShardSet;
 use ochre_collections::lock::{Attempt, Ticket};
 use ochre_commands::spec::{Locks, NO_MULTI, WRITE};
@@ -228,6 +229,7 @@ pub fn exec(call: &mut SessionCall<'_>, reply: &mut Reply<'_>) -> Result<(), Err
                 data.select(call.session.db);
                 let result = function(&mut data, &mut args, reply);
                 data.finish();
+                tracking::remember(shared, call.session, row, words);
                 if let Some(block) = data.effects.block.take() {
                     if block.null_is_array { reply.null_array() } else { reply.null() }
                 }

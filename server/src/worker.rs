@@ -252,6 +252,7 @@ impl Worker {
             subscriptions: 0.into(),
             pattern_subscriptions: 0.into(),
             shard_subscriptions: 0.into(),
+            redirect: (-1).into(),
             blocked: Default::default(),
             texts: Texts { user: "default".into(), ..Texts::default() }.into(),
         });
@@ -282,6 +283,7 @@ impl Worker {
         crate::transaction::end_watch(&mut session, &mut self.leftovers);
         crate::commands::pubsub::end_all(&mut session, self.shared);
         self.shared.monitors.remove(&mut session);
+        crate::tracking::end(&mut session, self.shared);
         self.tokens.remove(&session.id());
         self.shared.registry.remove(session.id());
         self.shared.desks[self.id].connections.fetch_sub(1, Ordering::Relaxed);
@@ -440,6 +442,7 @@ impl Worker {
             session.output = self.pool.pop().unwrap_or_default();
         }
         self.context.no_touch = session.client.has(traits::NO_TOUCH);
+        self.effects.origin = session.id();
         session.client.query_buffer.store(buffer.len(), Ordering::Relaxed);
         let mut consumed = 0;
         loop {
@@ -492,6 +495,7 @@ impl Worker {
                 }
             }
         }
+        self.effects.origin = 0;
         self.flush_stats(session);
         self.counters().busy_nanoseconds.add(self.last_tick_ns - began_ns);
         batch.trim();
@@ -614,6 +618,10 @@ impl Worker {
                 }
                 Message::Adopt(socket) => self.adopt(reactor, socket),
                 Message::Deliver(message, delivery) => self.deliver(reactor, &message, &delivery),
+                Message::Invalidate { client, is_redirected, keys } => {
+                    self.invalidate(reactor, client, is_redirected, keys.as_deref());
+                }
+                Message::RedirectionBroken { client } => self.redirection_broken(reactor, client),
                 Message::Unblocked { waiter, reply } => self.unblocked(reactor, &waiter, &reply),
                 Message::Ready { db, key } => self.ready.push((db, key)),
                 Message::Stop => self.stopping = true,

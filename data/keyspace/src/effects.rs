@@ -95,6 +95,16 @@ pub struct Effects {
     pub removals: Vec<(usize, Box<[u8]>)>,
     /// What goes to the log for all that was done since the locks were taken.
     pub unit: Unit,
+    /// Keys that changed while somebody is told of changes (`Keyspace::track_changes`): names without databases.
+    pub tracked_changes: Vec<Box<[u8]>>,
+    /// Whether the active expiry is to note them.
+    pub(crate) tracks_changes: bool,
+    /// All keys of a database went at once while somebody is told of changes.
+    pub tracked_emptied: bool,
+    /// The client whose command makes the changes; 0: none.
+    pub origin: u64,
+    /// What that client is to be told of once it has its reply: keys that it may not use any more, or all.
+    pub own_notices: Vec<Option<Vec<Box<[u8]>>>>,
     /// What is to be freed once the locks are free.
     pub garbage: Vec<Garbage>,
     pub stats: Stats,
@@ -147,6 +157,12 @@ impl Effects {
     #[inline]
     pub fn is_logged(&self) -> bool {
         self.changes > 0 || !self.log.is_empty() || !self.removals.is_empty()
+    }
+
+    /// Whether somebody may have to be told of changes.
+    #[inline]
+    pub fn has_tracked_changes(&self) -> bool {
+        !self.tracked_changes.is_empty() || self.tracked_emptied
     }
 
     /// Events of reads that found nothing join the others.

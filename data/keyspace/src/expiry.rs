@@ -80,6 +80,7 @@ impl Keyspace {
             report.more = true;
             return report;
         };
+        effects.tracks_changes = self.tracks_changes();
         let shard = guard.get_mut(shard);
         for db in 0..shard.databases.len() {
             let now_ms = context.now_ms;
@@ -91,7 +92,7 @@ impl Keyspace {
                 late(now_ms.saturating_sub(entry.as_ref().expiry_ms().unwrap_or(now_ms)));
             });
         }
-        if effects.is_logged() || !effects.events.is_empty() {
+        if effects.is_logged() || !effects.events.is_empty() || effects.has_tracked_changes() {
             commit(effects);
         }
         report
@@ -140,6 +141,9 @@ fn expire_database(
 fn expired(shard: &Shard, db: usize, key: &[u8], context: &Context, effects: &mut Effects) {
     if !shard.watchers.is_empty() {
         shard.watchers.changed(db, key);
+    }
+    if effects.tracks_changes {
+        effects.tracked_changes.push(key.into());
     }
     if shard.waiters.notices_loss() && shard.waiters.notices_loss_of(db, key) {
         effects.ready.push((db, key.into()));
@@ -199,6 +203,9 @@ fn expire_fields(
     }
     if !shard.watchers.is_empty() {
         shard.watchers.changed(db, key.bytes());
+    }
+    if effects.tracks_changes {
+        effects.tracked_changes.push(key.bytes().into());
     }
     let mut tell = |class: Class, name| {
         if context.notify.any(class) {

@@ -5,7 +5,7 @@ use crate::{AccessClock, Class, Effects, Entry, Key, Locked, Waiters, Watchers};
 use ochre_collections::Table;
 use ochre_collections::lock::{Guard, ShardSet, Shards, Ticket};
 use ochre_values::Limits;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// How a keyspace is cut.
 #[derive(Clone, Copy, Debug)]
@@ -44,6 +44,9 @@ pub struct Keyspace {
     databases: usize,
     /// Whether a snapshot is being taken.
     pub(crate) is_being_cut: AtomicBool,
+    /// Whether some client is told of changes. Set before its first read, so whoever changes what it read, later under the same
+    /// lock, sees it.
+    tracked: AtomicBool,
 }
 
 /// What a thread knows for all commands of one turn of its loop.
@@ -96,7 +99,18 @@ impl Keyspace {
             mask: options.shards as u64 - 1,
             databases: options.databases,
             is_being_cut: AtomicBool::new(false),
+            tracked: AtomicBool::new(false),
         }
+    }
+
+    /// Says whether effects are to name all keys that change.
+    pub fn track_changes(&self, wanted: bool) {
+        self.tracked.store(wanted, Ordering::Relaxed);
+    }
+
+    #[inline]
+    pub(crate) fn tracks_changes(&self) -> bool {
+        self.tracked.load(Ordering::Relaxed)
     }
 
     /// Number of databases.

@@ -521,9 +521,12 @@ impl<'a> Locked<'a> {
         }
     }
 
-    /// Raises the flags of clients that watch `key`.
+    /// Raises the flags of clients that watch `key`, and notes it for those that keep a copy.
     #[inline]
     pub fn touch_watchers(&mut self, key: &Key<'_>) {
+        if self.keyspace.tracks_changes() {
+            self.effects.tracked_changes.push(key.bytes().into());
+        }
         let shard = self.guard.get(self.keyspace.shard_of(key));
         if !shard.watchers.is_empty() {
             shard.watchers.changed(self.db, key.bytes());

@@ -125,6 +125,7 @@ impl Locked<'_> {
             }
         }
         self.effects.touched = true;
+        self.effects.tracked_emptied = self.keyspace().tracks_changes();
         self.effects.ready.append(&mut ready);
         emptied
     }

@@ -14,7 +14,6 @@ const NAMES: &[&str] = &[
     "unixsocketgroup",
     "bind-source-addr",
     "maxmemory-clients",
-    "tracking-table-max-keys",
     "client-default-resp",
     "maxmemory",
     "maxmemory-samples",

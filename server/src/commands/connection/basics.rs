@@ -79,6 +79,7 @@ fn reset(call: &mut SessionCall<'_>, _: &mut Args<'_>, reply: &mut Reply<'_>) ->
     crate::transaction::end(call.session, &mut call.worker.leftovers);
     crate::commands::pubsub::end_all(call.session, call.worker.shared);
     call.worker.shared.monitors.remove(call.session);
+    crate::tracking::end(call.session, call.worker.shared);
     call.session.reset(authenticated);
     call.worker.context.no_touch = false;
     reply.set_protocol(ochre_resp::Protocol::Resp2);

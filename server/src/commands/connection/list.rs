@@ -13,12 +13,14 @@ use std::sync::atomic::Ordering::Relaxed;
 
 /// The letters of a client's state, `N` when nothing is special.
 pub(super) fn flag_letters(client: &Client) -> String {
-    const LETTERS: [(u32, char); 11] = [
+    const LETTERS: [(u32, char); 13] = [
         (traits::MONITOR, 'O'),
         (traits::PUBSUB, 'P'),
         (traits::MULTI, 'x'),
         (traits::BLOCKED, 'b'),
         (traits::TRACKING, 't'),
+        (traits::REDIRECT_BROKEN, 'R'),
+        (traits::BROADCAST, 'B'),
         (traits::DIRTY_CAS, 'd'),
         (traits::CLOSE_AFTER_REPLY, 'c'),
         (traits::CLOSE_ASAP, 'A'),
@@ -43,7 +45,7 @@ pub fn describe(client: &Client, shared: &Shared, now_ms: u64) -> String {
         line,
         "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={} sub={} psub={} ssub={} multi={} watch={} \
          qbuf={query_buffer} qbuf-free=0 argv-mem={} multi-mem=0 rbs={output} rbp={output} obl=0 oll={} omem={output} \
-         tot-mem={} events=r cmd={command} user={} redir=-1 resp={} lib-name={} lib-ver={} capa={} io-thread={} \
+         tot-mem={} events=r cmd={command} user={} redir={} resp={} lib-name={} lib-ver={} capa={} io-thread={} \
          tot-net-in={} tot-net-out={} tot-cmds={}",
         client.id,
         client.address,
@@ -63,6 +65,7 @@ pub fn describe(client: &Client, shared: &Shared, now_ms: u64) -> String {
         usize::from(output > 0),
         std::mem::size_of::<Client>() + std::mem::size_of::<crate::session::Session>() + query_buffer + output,
         texts.user,
+        client.redirect.load(Relaxed),
         client.protocol.load(Relaxed),
         texts.library,
         texts.library_version,

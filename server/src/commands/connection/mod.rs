@@ -7,6 +7,7 @@ mod help;
 mod list;
 mod login;
 mod names;
+mod tracking;
 
 use super::Command;
 use ochre_commands::spec::{CAT_CONNECTION, Group};
@@ -38,5 +39,9 @@ const CLIENT_SUBCOMMANDS: &[Command] = &[
     control::CLIENT_NO_EVICT,
     control::CLIENT_NO_TOUCH,
     control::CLIENT_IMPORT_SOURCE,
+    tracking::CLIENT_TRACKING,
+    tracking::CLIENT_CACHING,
+    tracking::CLIENT_GETREDIR,
+    tracking::CLIENT_TRACKINGINFO,
     help::CLIENT_HELP,
 ];

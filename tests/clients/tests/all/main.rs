@@ -10,4 +10,5 @@ mod histories;
 mod protocol;
 mod publishing;
 mod starting;
+mod tracking;
 mod transactions;

@@ -7,6 +7,7 @@ use crate::pause::Paused;
 use crate::rates::Rate;
 use crate::shared::{CommandRow, Shared};
 use ochre_metrics::Histogram;
+use ochre_pubsub::Kind;
 use std::collections::HashMap;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, PoisonError};
@@ -102,10 +103,13 @@ pub(super) fn stats(page: &mut Page, facts: &Facts) {
     ]);
     page.field("keyspace_hits", shared.total(|counters| counters.keyspace_hits.get()));
     page.field("keyspace_misses", shared.total(|counters| counters.keyspace_misses.get()));
+    {
+        let pubsub = shared.pubsub.read().unwrap_or_else(PoisonError::into_inner);
+        page.field("pubsub_channels", pubsub.len(Kind::Channel));
+        page.field("pubsub_patterns", pubsub.len(Kind::Pattern));
+        page.field("pubsubshard_channels", pubsub.len(Kind::Shard));
+    }
     page.zeros(&[
-        "pubsub_channels",
-        "pubsub_patterns",
-        "pubsubshard_channels",
         "latest_fork_usec",
         "total_forks",
         "migrate_cached_sockets",
@@ -116,10 +120,13 @@ pub(super) fn stats(page: &mut Page, facts: &Facts) {
         "active_defrag_key_misses",
         "total_active_defrag_time",
         "current_active_defrag_time",
-        "tracking_total_keys",
-        "tracking_total_items",
-        "tracking_total_prefixes",
     ]);
+    {
+        let tracking = shared.tracking.registry();
+        page.field("tracking_total_keys", tracking.keys());
+        page.field("tracking_total_items", tracking.items());
+        page.field("tracking_total_prefixes", tracking.prefixes());
+    }
     page.field("unexpected_error_replies", shared.total(|counters| counters.unexpected_errors.get()));
     page.field("total_error_replies", shared.total(|counters| counters.error_replies.get()));
     page.field("dump_payload_sanitizations", 0);
