@@ -118,6 +118,14 @@ pub fn must_pause(worker: &Worker, row: &CommandRow) -> bool {
     }
 }
 
+/// Logs a client in as the first of these users that exists and is on; the names are those of its certificate.
+pub fn log_in_by_certificate(worker: &Worker, session: &mut Session, names: &[Vec<u8>]) {
+    // The only user so far.
+    if names.iter().any(|name| name == b"default") && !settings_view::password_required(&worker.shared.settings) {
+        session.authenticated = true;
+    }
+}
+
 /// The error for a connection that protected mode refuses.
 pub fn refuses_connection(shared: &Shared, socket: &Socket) -> Option<&'static [u8]> {
     let open = !shared.settings.network.protected_mode.get() || settings_view::password_required(&shared.settings);

@@ -20,15 +20,27 @@ pub struct Cron {
     next_idle_ms: u64,
     /// `timeout`: seconds of idleness after which a client is disconnected; 0 is never.
     timeout_s: u64,
+    /// Seconds since the files of TLS were looked at.
+    tls_seconds: u64,
 }
 
 impl Cron {
     pub fn new(id: usize) -> Self {
-        Cron { id, next_expiry_ms: 0, next_idle_ms: 0, timeout_s: 0 }
+        Cron { id, next_expiry_ms: 0, next_idle_ms: 0, timeout_s: 0, tls_seconds: 0 }
     }
 
     pub fn apply_settings(&mut self, settings: &crate::settings::Settings) {
         self.timeout_s = settings.network.timeout_s.get();
+    }
+
+    /// Looks whether certificates were replaced, when `tls-auto-reload-interval` says so.
+    fn look_for_tls_files(&mut self, shared: &'static crate::shared::Shared) {
+        let interval_s = shared.settings.tls.tls_auto_reload_interval_s.get();
+        self.tls_seconds += 1;
+        if interval_s > 0 && self.tls_seconds >= interval_s && shared.settings.tls.tls_port.get() != 0 {
+            self.tls_seconds = 0;
+            crate::tls::look_for_changes(shared);
+        }
     }
 
     /// How long the loop may sleep, when the next wait ends at `next_wait_ms`.
@@ -70,6 +82,7 @@ pub fn run(worker: &mut Worker, reactor: &mut Reactor) {
         disconnect_idle(worker, reactor);
         if worker.id == 0 {
             worker.shared.rates.sample(worker.shared);
+            worker.cron.look_for_tls_files(worker.shared);
         }
     }
     worker.counters().cron_nanoseconds.add(ochre_clock::monotonic_ns() - began_ns);

@@ -13,6 +13,12 @@ use std::sync::{Mutex, PoisonError};
 #[derive(Default)]
 pub struct OpenListeners(Mutex<Vec<OwnedFd>>);
 
+/// A TCP listener, and what those who connect to it speak.
+pub struct Listener {
+    pub socket: ListeningSocket,
+    pub is_tls: bool,
+}
+
 /// Opens the listeners of the start and hands those of TCP to the first loop; the answer is the Unix socket, if there is one.
 ///
 /// # Errors
@@ -20,7 +26,7 @@ pub struct OpenListeners(Mutex<Vec<OwnedFd>>);
 pub fn open(shared: &Shared) -> Result<Option<ListeningSocket>, String> {
     listen_anew(shared)?;
     let unix = open_unix(&shared.settings)?;
-    if unix.is_none() && shared.settings.network.port.get() == 0 {
+    if unix.is_none() && settings_view::shown_port(&shared.settings) == 0 {
         return Err("Configured to not listen anywhere, exiting.".into());
     }
     Ok(unix)
@@ -39,34 +45,42 @@ pub fn listen_anew(shared: &Shared) -> Result<(), String> {
     }
     let listeners = open_tcp(&shared.settings)?;
     for listener in &listeners {
-        let copy = listener.as_fd().try_clone_to_owned();
+        let copy = listener.socket.as_fd().try_clone_to_owned();
         open.push(copy.map_err(|error| format!("Can't keep a listener open: {error}"))?);
     }
     shared.desks[0].post(Message::Listen(listeners));
     Ok(())
 }
 
-/// An address marked with `-` that this machine does not have is left out.
-fn open_tcp(settings: &Settings) -> Result<Vec<ListeningSocket>, String> {
+fn open_tcp(settings: &Settings) -> Result<Vec<Listener>, String> {
     let mut listeners = Vec::new();
-    let port = settings.network.port.get();
+    for (port, is_tls) in [(settings.network.port.get(), false), (settings.tls.tls_port.get(), true)] {
+        if port != 0 {
+            let sockets = open_port(settings, port)?;
+            listeners.extend(sockets.into_iter().map(|socket| Listener { socket, is_tls }));
+        }
+    }
+    Ok(listeners)
+}
+
+/// A listener for each address of `bind`. One marked with `-` that this machine does not have is left out.
+fn open_port(settings: &Settings, port: u16) -> Result<Vec<ListeningSocket>, String> {
     let backlog = settings.network.tcp_backlog.get() as i32;
     let options = TcpOptions { backlog, mark: settings.network.socket_mark_id.get() as u32, ..TcpOptions::default() };
-    if port != 0 {
-        for address in settings.network.bind.get().iter() {
-            let (optional, address) = match address.strip_prefix('-') {
-                Some(rest) => (true, rest.to_owned()),
-                None => (false, address.clone()),
-            };
-            match resolve(&address, port).and_then(|address| listen_patiently(address, options)) {
-                Ok(listener) => listeners.push(listener),
-                Err(error) if optional && is_absent(&error) => {}
-                Err(error) => {
-                    log::warning(format_args!(
-                        "Warning: Could not create server TCP listening socket {address}:{port}: {error}"
-                    ));
-                    return Err(format!("Failed listening on port {port} (tcp), aborting."));
-                }
+    let mut listeners = Vec::new();
+    for address in settings.network.bind.get().iter() {
+        let (optional, address) = match address.strip_prefix('-') {
+            Some(rest) => (true, rest.to_owned()),
+            None => (false, address.clone()),
+        };
+        match resolve(&address, port).and_then(|address| listen_patiently(address, options)) {
+            Ok(listener) => listeners.push(listener),
+            Err(error) if optional && is_absent(&error) => {}
+            Err(error) => {
+                log::warning(format_args!(
+                    "Warning: Could not create server TCP listening socket {address}:{port}: {error}"
+                ));
+                return Err(format!("Failed listening on port {port} (tcp), aborting."));
             }
         }
     }

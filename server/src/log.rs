@@ -38,6 +38,10 @@ pub fn set_file(path: &str) -> std::io::Result<()> {
     Ok(())
 }
 
+pub fn debug(message: Arguments<'_>) {
+    write(Level::Debug, message);
+}
+
 pub fn verbose(message: Arguments<'_>) {
     write(Level::Verbose, message);
 }

@@ -28,6 +28,7 @@ mod signals;
 mod slow_commands;
 mod start;
 mod system;
+mod tls;
 mod tracking;
 mod transaction;
 mod worker;

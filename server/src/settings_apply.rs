@@ -1,7 +1,8 @@
 //! What a CONFIG SET does at once, beyond the values that everybody reads: listeners, the log, the file limit.
 
+use crate::settings::tls::TLS_NAMES;
 use crate::shared::Shared;
-use crate::{listen, log, settings_view};
+use crate::{listen, log, settings_view, tls};
 
 /// Registers the hooks. Loops take over their own copies by themselves, see `Shared::settings_changed`.
 pub fn register(shared: &'static Shared) {
@@ -10,7 +11,9 @@ pub fn register(shared: &'static Shared) {
         log::set_level(settings_view::log_level(settings));
         Ok(())
     });
-    settings.on_change(&["port"], move |_| {
+    // Before the ports, which are of no use without it.
+    settings.on_change(TLS_NAMES, move |_| tls::apply(shared));
+    settings.on_change(&["port", "tls-port"], move |_| {
         listen::listen_anew(shared).map_err(|_| "Unable to listen on this port. Check server logs.".to_owned())
     });
     settings.on_change(&["bind"], move |_| {

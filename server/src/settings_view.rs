@@ -104,6 +104,14 @@ pub fn io_backend(settings: &Settings) -> Backend {
     }
 }
 
+/// The port that INFO and the log call the server's: that without TLS, if there is one.
+pub fn shown_port(settings: &Settings) -> u16 {
+    match settings.network.port.get() {
+        0 => settings.tls.tls_port.get(),
+        port => port,
+    }
+}
+
 /// Path and permissions of the Unix socket, if there is one.
 pub fn unix_socket(settings: &Settings) -> Option<(String, u32)> {
     let path = settings.network.unixsocket.get();

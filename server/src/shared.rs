@@ -42,9 +42,9 @@ pub enum Message {
     /// Settings changed that this thread keeps a copy of.
     SettingsChanged,
     /// Listen on these sockets in place of those before.
-    Listen(Vec<ochre_reactor::ListeningSocket>),
+    Listen(Vec<crate::listen::Listener>),
     /// Take over a connection that another thread accepted.
-    Adopt(ochre_reactor::Socket),
+    Adopt { socket: ochre_reactor::Socket, is_tls: bool },
     /// A command that ran, for a client that monitors.
     Monitored { client: u64, line: Arc<[u8]> },
     /// A message to subscribers that this loop serves.
@@ -123,6 +123,7 @@ pub struct Shared {
     pub monitors: Monitors,
     pub log: Log,
     pub rates: Rates,
+    pub tls: crate::tls::Tls,
 }
 
 /// What DEBUG turns on and off.

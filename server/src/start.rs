@@ -84,9 +84,14 @@ fn serve(settings: Settings, commands: Table<Run>, arguments: &[OsString]) -> Re
         monitors: Monitors::default(),
         log: Log::default(),
         rates: Rates::default(),
+        tls: Default::default(),
         settings,
     }));
     settings_apply::register(shared);
+    shared.tls.reload(&shared.settings).map_err(|error| {
+        log::warning(format_args!("{error}"));
+        "Failed to configure TLS. Check logs for more info.".to_owned()
+    })?;
     let unix_listener = listen::open(shared)?;
     signals::watch(shared).map_err(|error| format!("Can't handle signals: {error}"))?;
 
@@ -142,7 +147,7 @@ fn banner(settings: &Settings, threads: usize, shards: usize) {
     log::notice(format_args!("Ochre version={version}, bits=64, pid={pid}, just started"));
     log::notice(format_args!(
         "Running mode=standalone, port={}, threads={threads}, shards={shards}. PID: {pid}",
-        settings.network.port.get()
+        settings_view::shown_port(settings)
     ));
 }
 

@@ -64,6 +64,8 @@ pub struct Worker {
     settings_version: u64,
     /// The TCP listeners, on the first loop.
     listeners: Vec<Token>,
+    /// Those of them whose clients speak TLS.
+    tls_listeners: Vec<Token>,
     stopping: bool,
 }
 
@@ -93,6 +95,7 @@ impl Worker {
             large_reply_bytes: usize::MAX,
             settings_version: 0,
             listeners: Vec::new(),
+            tls_listeners: Vec::new(),
             stopping: false,
             shared,
         };
@@ -185,41 +188,57 @@ impl Worker {
 
     // ---- connections ----
 
-    fn accepted(&mut self, reactor: &mut Reactor, socket: Socket) {
+    fn accepted(&mut self, reactor: &mut Reactor, listener: Token, socket: Socket) {
+        let is_tls = self.tls_listeners.contains(&listener);
         let counters = self.counters();
         counters.connections_received.add(1);
         let limit = self.shared.settings.network.maxclients.get();
         if self.shared.registry.len() >= limit {
-            return self.turn_away(reactor, socket, b"-ERR max number of clients reached\r\n");
+            return self.turn_away(reactor, socket, is_tls, b"-ERR max number of clients reached\r\n");
         }
         if let Some(refusal) = crate::admission::refuses_connection(self.shared, &socket) {
-            return self.turn_away(reactor, socket, refusal);
+            return self.turn_away(reactor, socket, is_tls, refusal);
         }
         // The least loaded loop serves it.
         let desks = &self.shared.desks;
         let load = |id: &usize| desks[*id].connections.load(Ordering::Relaxed);
         let target = (0..desks.len()).min_by_key(load).unwrap_or(self.id);
         desks[target].connections.fetch_add(1, Ordering::Relaxed);
-        if target == self.id { self.adopt(reactor, socket) } else { desks[target].post(Message::Adopt(socket)) }
+        if target == self.id {
+            self.adopt(reactor, socket, is_tls);
+        } else {
+            desks[target].post(Message::Adopt { socket, is_tls });
+        }
     }
 
     /// Listens on these sockets only.
-    fn listen(&mut self, reactor: &mut Reactor, sockets: Vec<ochre_reactor::ListeningSocket>) {
+    fn listen(&mut self, reactor: &mut Reactor, listeners: Vec<crate::listen::Listener>) {
         for token in self.listeners.drain(..) {
             reactor.close_now(token);
         }
-        self.listeners.extend(sockets.into_iter().map(|socket| reactor.add_listener(socket)));
+        self.tls_listeners.clear();
+        for listener in listeners {
+            let token = reactor.add_listener(listener.socket);
+            self.listeners.push(token);
+            if listener.is_tls {
+                self.tls_listeners.push(token);
+            }
+        }
     }
 
-    /// Tells a connection why it is not served, and closes it.
-    fn turn_away(&mut self, reactor: &mut Reactor, socket: Socket, reason: &[u8]) {
+    /// Tells a connection why it is not served, and closes it. One with TLS is closed without a word: it would have to be
+    /// served, with a handshake, to hear it.
+    fn turn_away(&mut self, reactor: &mut Reactor, socket: Socket, is_tls: bool, reason: &[u8]) {
         self.counters().connections_rejected.add(1);
+        if is_tls {
+            return;
+        }
         let token = reactor.add_socket(socket);
         reactor.send(token, reason.to_vec());
         reactor.close_after_flush(token);
     }
 
-    fn adopt(&mut self, reactor: &mut Reactor, socket: Socket) {
+    fn adopt(&mut self, reactor: &mut Reactor, socket: Socket, is_tls: bool) {
         let keepalive_s = self.shared.settings.network.tcp_keepalive_s.get();
         let peer = socket.peer_address().unwrap_or(Address::Unix(Default::default()));
         if peer.ip().is_some() {
@@ -239,7 +258,8 @@ impl Worker {
             last_used_ms: self.context.now_ms.into(),
             db: 0.into(),
             protocol: 2.into(),
-            traits: if peer.ip().is_none() { traits::UNIX_SOCKET } else { 0 }.into(),
+            traits: (if peer.ip().is_none() { traits::UNIX_SOCKET } else { 0 } | if is_tls { traits::TLS } else { 0 })
+                .into(),
             queued: (-1).into(),
             watched: 0.into(),
             query_buffer: 0.into(),
@@ -257,7 +277,10 @@ impl Worker {
             texts: Texts { user: "default".into(), ..Texts::default() }.into(),
         });
         let authenticated = !settings_view::password_required(&self.shared.settings);
-        let token = reactor.add_socket(socket);
+        let Some(token) = self.add_socket(reactor, socket, is_tls) else {
+            self.shared.desks[self.id].connections.fetch_sub(1, Ordering::Relaxed);
+            return;
+        };
         self.shared.registry.add(Arc::clone(&client));
         self.tokens.insert(client.id, token);
         let index = token.index();
@@ -265,6 +288,40 @@ impl Worker {
             self.sessions.resize_with(index + 1, || None);
         }
         self.sessions[index] = Some(Box::new(Session::new(token, client, authenticated)));
+    }
+
+    /// Nothing for a client with TLS when that has been turned off since it was accepted.
+    fn add_socket(&self, reactor: &mut Reactor, socket: Socket, is_tls: bool) -> Option<Token> {
+        if !is_tls {
+            return Some(reactor.add_socket(socket));
+        }
+        let added = reactor.add_tls_socket(socket, &self.shared.tls.acceptor()?);
+        added.inspect_err(|error| crate::log::warning(format_args!("Can't accept TLS: {error}"))).ok()
+    }
+
+    /// A client's handshake has ended: its certificate may say who it is.
+    fn secured(&mut self, reactor: &mut Reactor, token: Token) {
+        if !crate::tls::names_users(&self.shared.settings) {
+            return;
+        }
+        let Some(peer) = reactor.tls_peer(token) else { return };
+        let names = crate::tls::user_names(&self.shared.settings, peer);
+        if let Some(mut session) = self.take(token) {
+            crate::admission::log_in_by_certificate(self, &mut session, &names);
+            self.put_back(session);
+        }
+    }
+
+    /// A connection does not work any more.
+    fn failed(&mut self, reactor: &mut Reactor, token: Token, error: &std::io::Error) {
+        let Some(session) = self.take(token) else { return };
+        if error.kind() == std::io::ErrorKind::InvalidData {
+            crate::log::verbose(format_args!(
+                "Error accepting a client connection: {error} (addr={} laddr={})",
+                session.client.address, session.client.local_address
+            ));
+        }
+        self.end(reactor, session, false);
     }
 
     /// Forgets a session whose connection is gone or about to be.
@@ -616,7 +673,7 @@ impl Worker {
                 Message::Monitored { client, line } => {
                     self.with_output(reactor, client, |output, _| output.extend_from_slice(&line));
                 }
-                Message::Adopt(socket) => self.adopt(reactor, socket),
+                Message::Adopt { socket, is_tls } => self.adopt(reactor, socket, is_tls),
                 Message::Deliver(message, delivery) => self.deliver(reactor, &message, &delivery),
                 Message::Invalidate { client, is_redirected, keys } => {
                     self.invalidate(reactor, client, is_redirected, keys.as_deref());
@@ -726,7 +783,8 @@ impl Handler for Worker {
     fn event(&mut self, reactor: &mut Reactor, event: Event<'_>) {
         match event {
             Event::Received { token, bytes } => self.received(reactor, token, bytes),
-            Event::Accepted { socket, .. } => self.accepted(reactor, socket),
+            Event::Accepted { listener, socket } => self.accepted(reactor, listener, socket),
+            Event::Secured { token } => self.secured(reactor, token),
             Event::Sent { buffer, .. } => self.recycle(buffer),
             Event::PeerClosed { token } => {
                 if let Some(mut session) = self.take(token) {
@@ -738,11 +796,7 @@ impl Handler for Worker {
                     self.settle(reactor, session);
                 }
             }
-            Event::Failed { token, .. } => {
-                if let Some(session) = self.take(token) {
-                    self.end(reactor, session, false);
-                }
-            }
+            Event::Failed { token, error } => self.failed(reactor, token, &error),
             Event::Closed { .. } | Event::Woken => {}
         }
     }

@@ -59,7 +59,7 @@ impl Server {
             Event::Sent { buffer, .. } => self.spare.push(buffer),
             Event::Failed { token, error } if token == self.listener => eprintln!("cannot accept: {error}"),
             Event::PeerClosed { token } | Event::Failed { token, .. } => reactor.close_now(token),
-            Event::Closed { .. } | Event::Woken => {}
+            Event::Secured { .. } | Event::Closed { .. } | Event::Woken => {}
         }
     }
 }

@@ -17,6 +17,7 @@ mod system;
 #[cfg(test)]
 mod tests;
 pub mod timers;
+mod tls;
 mod waker;
 
 pub use address::Address;
@@ -24,4 +25,5 @@ pub use reactor::{Backend, Event, Handler, Options, Reactor};
 pub use slots::Token;
 pub use socket::{ListeningSocket, Socket, TcpOptions};
 pub use timers::{TimerId, Timers};
+pub use tls::{Acceptor, CertificateFacts, ClientCertificates, Summary as TlsSummary, TlsOptions};
 pub use waker::Waker;

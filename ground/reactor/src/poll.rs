@@ -166,7 +166,7 @@ impl Reactor {
                 }
                 handler.event(self, Event::PeerClosed { token });
             }
-            Ok(length) => handler.event(self, Event::Received { token, bytes: &buffer[..length] }),
+            Ok(length) => self.deliver(token, &buffer[..length], handler),
             Err(error) if is_passing(&error) => {}
             Err(error) => self.fail(token, error, handler),
         }

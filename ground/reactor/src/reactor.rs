@@ -5,7 +5,8 @@ use crate::{
     ring::Ring,
     slots::{Kind, Slots, Token},
     socket::{ListeningSocket, Socket},
-    system::shut_down,
+    system::{send_at_once, shut_down},
+    tls::{Acceptor, CertificateFacts, Channel, Workshop},
     waker::Waker,
 };
 use std::{
@@ -51,11 +52,16 @@ pub enum Event<'a> {
         token: Token,
         bytes: &'a [u8],
     },
+    /// The handshake of a socket with TLS has ended well.
+    Secured {
+        token: Token,
+    },
     /// The other end sends nothing more, but may still receive; nothing closes by itself.
     PeerClosed {
         token: Token,
     },
-    /// The socket is of no use any more and waits to be closed; what it had to send is dropped. For a listener: a connection
+    /// The socket is of no use any more and waits to be closed; what it had to send is dropped. An error of TLS has the kind
+    /// `InvalidData`. For a listener: a connection
     /// could not be accepted (too many open files, for example); it tries again by itself after a while.
     Failed {
         token: Token,
@@ -111,6 +117,7 @@ pub struct Reactor {
     pub(crate) is_urgent: bool,
     /// Listeners that failed to accept and try again at the given time.
     accept_again: Option<(Instant, Vec<Token>)>,
+    workshop: Workshop,
 }
 
 #[derive(Debug)]
@@ -141,6 +148,7 @@ impl Reactor {
             flushed: Vec::new(),
             is_urgent: false,
             accept_again: None,
+            workshop: Workshop::default(),
         })
     }
 
@@ -175,6 +183,28 @@ impl Reactor {
         token
     }
 
+    /// As [`Self::add_socket`], with TLS: `Secured` comes when the handshake has ended, and all bytes that come and go are those
+    /// of the connection inside. `unsent_bytes` counts those outside.
+    ///
+    /// # Errors
+    /// When the acceptor's settings contradict each other.
+    pub fn add_tls_socket(&mut self, socket: Socket, acceptor: &Acceptor) -> io::Result<Token> {
+        let channel = Channel::accepting(acceptor).map_err(invalid)?;
+        let token = self.add_socket(socket);
+        self.slots.at(token.index() as u32).tls = Some(Box::new(channel));
+        Ok(token)
+    }
+
+    /// What the certificate of the other end says, when it has shown one and that is valid.
+    pub fn tls_peer(&mut self, token: Token) -> Option<CertificateFacts> {
+        self.slots.get(token)?.tls.as_ref()?.peer()
+    }
+
+    /// The version and the suite of ciphers that both ends have agreed on.
+    pub fn tls_agreement(&mut self, token: Token) -> Option<String> {
+        self.slots.get(token)?.tls.as_ref()?.agreement()
+    }
+
     /// Sends the buffer after those that were given before; it leaves with the next turn. The reactor owns it until `Sent`,
     /// which comes as soon as the kernel has it when it is large (16 KiB), so that a stream can go on from there, and else
     /// perhaps only when something else happens, because asking for it at once would cost a system call.
@@ -185,8 +215,39 @@ impl Reactor {
         if buffer.is_empty() {
             return;
         }
+        if slot.tls.is_some() {
+            return self.send_enciphered(token, buffer);
+        }
         slot.unsent_bytes += buffer.len();
         slot.outbox.push(buffer);
+        if !slot.send_waits && !mem::replace(&mut slot.to_send, true) {
+            self.to_send.push(token.index() as u32);
+        }
+    }
+
+    fn send_enciphered(&mut self, token: Token, buffer: Vec<u8>) {
+        let Some(slot) = self.slots.get(token) else { return };
+        let Some(channel) = &mut slot.tls else { return };
+        if !channel.is_ready {
+            slot.unsent_bytes += buffer.len();
+            channel.waiting.push(buffer);
+            return;
+        }
+        let mut records = self.workshop.buffer();
+        // Without keys left nothing may be sent any more; the peer is about to hear that the connection ends.
+        channel.encipher(&buffer, &mut records);
+        self.workshop.keep(buffer);
+        self.push_records(token, records);
+    }
+
+    /// Puts enciphered bytes into the outbox.
+    fn push_records(&mut self, token: Token, records: Vec<u8>) {
+        let Some(slot) = self.slots.get(token).filter(|slot| !slot.failed) else { return };
+        if records.is_empty() {
+            return self.workshop.keep(records);
+        }
+        slot.unsent_bytes += records.len();
+        slot.outbox.push(records);
         if !slot.send_waits && !mem::replace(&mut slot.to_send, true) {
             self.to_send.push(token.index() as u32);
         }
@@ -235,6 +296,9 @@ impl Reactor {
     /// Closes when all that was given to `send` is with the kernel, or when that fails; then `Closed` comes. Nothing is
     /// received any more. Meanwhile the token is valid for [`Self::unsent_bytes`] and [`Self::close_now`].
     pub fn close_after_flush(&mut self, token: Token) {
+        if self.slots.get(token).is_some_and(|slot| slot.tls.is_some() && !slot.close_when_sent) {
+            self.say_goodbye(token);
+        }
         let Some(slot) = self.slots.get(token) else { return };
         if mem::replace(&mut slot.close_when_sent, true) {
             return;
@@ -270,11 +334,76 @@ impl Reactor {
         for token in mem::take(&mut self.resumed) {
             let Some(slot) = self.slots.get(token).filter(|slot| slot.wanted) else { continue };
             let Some(bytes) = slot.held.take() else { continue };
-            handler.event(self, Event::Received { token, bytes: &bytes });
+            self.deliver(token, &bytes, handler);
             self.arm_if_wanted(token);
         }
         for token in mem::take(&mut self.flushed) {
             self.finish(token, handler);
+        }
+    }
+
+    fn say_goodbye(&mut self, token: Token) {
+        let mut records = self.workshop.buffer();
+        if let Some(channel) = self.slots.get(token).and_then(|slot| slot.tls.as_mut())
+            && channel.is_ready
+        {
+            channel.say_goodbye(&mut records);
+        }
+        self.push_records(token, records);
+    }
+
+    /// Hands out what a socket has received.
+    #[inline]
+    pub(crate) fn deliver(&mut self, token: Token, bytes: &[u8], handler: &mut impl Handler) {
+        if self.slots.get(token).is_some_and(|slot| slot.tls.is_some()) {
+            return self.deliver_deciphered(token, bytes, handler);
+        }
+        handler.event(self, Event::Received { token, bytes });
+    }
+
+    fn deliver_deciphered(&mut self, token: Token, bytes: &[u8], handler: &mut impl Handler) {
+        let Some(slot) = self.slots.get(token) else { return };
+        let Some(channel) = &mut slot.tls else { return };
+        let mut plain = mem::take(&mut self.workshop.plain);
+        let mut answer = self.workshop.buffer();
+        let progress = channel.receive(bytes, &mut self.workshop, &mut plain, &mut answer);
+        if let Some(error) = progress.error {
+            if slot.outbox.is_empty() {
+                // The socket is about to be closed, and its outbox dropped.
+                send_at_once(slot.raw_fd(), &answer);
+            }
+            self.workshop.keep(answer);
+            plain.clear();
+            self.workshop.plain = plain;
+            return self.fail(token, invalid(error), handler);
+        }
+        self.push_records(token, answer);
+        if progress.became_ready {
+            self.send_waiting(token);
+            handler.event(self, Event::Secured { token });
+        }
+        if !plain.is_empty() && self.slots.get(token).is_some() {
+            handler.event(self, Event::Received { token, bytes: &plain });
+        }
+        plain.clear();
+        plain.shrink_to(PLAIN_BYTES_KEPT);
+        self.workshop.plain = plain;
+        if progress.peer_closed && self.slots.get(token).is_some_and(|slot| !mem::replace(&mut slot.peer_closed, true))
+        {
+            self.stop_receiving(token.index() as u32);
+            handler.event(self, Event::PeerClosed { token });
+        }
+    }
+
+    /// Enciphers what was to be sent before the handshake ended.
+    fn send_waiting(&mut self, token: Token) {
+        let Some(slot) = self.slots.get(token) else { return };
+        let Some(channel) = &mut slot.tls else { return };
+        for buffer in mem::take(&mut channel.waiting) {
+            if let Some(slot) = self.slots.get(token) {
+                slot.unsent_bytes = slot.unsent_bytes.saturating_sub(buffer.len());
+            }
+            self.send_enciphered(token, buffer);
         }
     }
 
@@ -359,6 +488,13 @@ impl Reactor {
         }
     }
 }
+
+fn invalid(error: rustls::Error) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, error)
+}
+
+/// The buffer for deciphered bytes is not kept larger than this.
+const PLAIN_BYTES_KEPT: usize = 64 * 1024;
 
 /// Whoever sends this much at a time may be waiting to send more.
 pub(crate) const URGENT_BYTES: usize = 16 * 1024;

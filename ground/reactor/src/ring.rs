@@ -176,7 +176,7 @@ impl Reactor {
             let (op, index) = Op::from_user_data(completion.user_data);
             let Some(number) = cqueue::buffer_select(completion.flags) else { continue };
             let length = usize::try_from(completion.result).unwrap_or(0);
-            if matches!(op, Op::Receive) {
+            if matches!(op, Op::Receive) && self.slots.at(index).tls.is_none() {
                 // SAFETY: this completion has just been taken from the queue. Not dropped: the buffer goes back to the kernel
                 // once the bytes have been received in earnest.
                 let bytes = mem::ManuallyDrop::new(unsafe { buffers.received(number, length) });
@@ -199,7 +199,7 @@ impl Reactor {
         let may_tell = slot.may_receive() && slot.held.is_none();
         if !bytes.is_empty() {
             if may_tell {
-                handler.event(self, Event::Received { token, bytes });
+                self.deliver(token, bytes, handler);
             } else if !slot.failed && !slot.close_when_sent {
                 slot.held.get_or_insert_default().extend_from_slice(bytes);
             }

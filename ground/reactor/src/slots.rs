@@ -1,6 +1,6 @@
 //! The sockets of a reactor and what is going on with each.
 
-use crate::outbox::Outbox;
+use crate::{outbox::Outbox, tls::Channel};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
 /// Names a socket of one reactor. After the socket is closed its token names nothing, also when another takes its place.
@@ -70,6 +70,7 @@ pub(crate) struct Slot {
     /// What came while the caller did not want to receive.
     #[expect(clippy::box_collection, reason = "nearly always absent, and then it takes 8 bytes rather than 24")]
     pub held: Option<Box<Vec<u8>>>,
+    pub tls: Option<Box<Channel>>,
 }
 
 impl Slot {

@@ -30,3 +30,9 @@ pub(crate) fn shut_down(fd: RawFd) {
 pub(crate) fn is_shortage(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM | libc::ENOBUFS))
 }
+
+/// Hands the kernel as much as it takes now; what it does not take is lost.
+pub(crate) fn send_at_once(fd: RawFd, bytes: &[u8]) {
+    // SAFETY: the pointer leads to as many bytes as the third argument says.
+    unsafe { libc::send(fd, bytes.as_ptr().cast(), bytes.len(), libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL) };
+}

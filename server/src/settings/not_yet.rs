@@ -4,13 +4,18 @@
 use super::{Row, Settings};
 
 /// Themes of which nothing works yet.
-const THEMES: &[&str] = &["Persistence", "Replication", "Cluster", "TLS"];
+const THEMES: &[&str] = &["Persistence", "Replication", "Cluster"];
 
 /// What works of them all the same.
 const WORKS: &[&str] = &["dir"];
 
 /// Single settings of the other themes.
 const NAMES: &[&str] = &[
+    "tls-replication",
+    "tls-cluster",
+    "tls-client-cert-file",
+    "tls-client-key-file",
+    "tls-client-key-file-pass",
     "unixsocketgroup",
     "bind-source-addr",
     "maxmemory-clients",
@@ -76,6 +81,9 @@ mod tests {
         let named = |lines: &str| settings(lines).changed_but_not_yet().collect::<Vec<_>>();
         assert!(named("").is_empty());
         assert!(named("port 1\ndir /tmp\nappendonly no\ndisable-thp no\n").is_empty());
-        assert_eq!(named("appendonly yes\nmaxmemory 1gb\ntls-port 6380\n"), ["maxmemory", "appendonly", "tls-port"]);
+        assert_eq!(
+            named("appendonly yes\nmaxmemory 1gb\ntls-cluster yes\n"),
+            ["maxmemory", "appendonly", "tls-cluster"]
+        );
     }
 }

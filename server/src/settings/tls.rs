@@ -20,7 +20,6 @@ pub(crate) struct Tls {
     pub(crate) tls_client_key_file_pass: Shared<Vec<u8>>,
     pub(crate) tls_ca_cert_file: Shared<String>,
     pub(crate) tls_ca_cert_dir: Shared<String>,
-    pub(crate) tls_dh_params_file: Shared<String>,
     pub(crate) tls_protocols: Shared<String>,
     pub(crate) tls_ciphers: Shared<String>,
     pub(crate) tls_ciphersuites: Shared<String>,
@@ -55,6 +54,7 @@ pub(crate) const TLS_NAMES: &[&str] = &[
     "tls-port",
     "tls-replication",
     "tls-cluster",
+    "tls-auth-clients",
     "tls-cert-file",
     "tls-key-file",
     "tls-key-file-pass",
@@ -63,7 +63,6 @@ pub(crate) const TLS_NAMES: &[&str] = &[
     "tls-client-key-file-pass",
     "tls-ca-cert-file",
     "tls-ca-cert-dir",
-    "tls-dh-params-file",
     "tls-protocols",
     "tls-ciphers",
     "tls-ciphersuites",
@@ -104,9 +103,9 @@ pub(super) const ROWS: &[Row] = &[
     Row::optional("tls-ca-cert-dir", "Folder of certificates to trust.")
         .applied_always()
         .mirrored(|live| &live.tls.tls_ca_cert_dir),
-    Row::optional("tls-dh-params-file", "Diffie-Hellman parameters for TLS 1.2.")
+    Row::optional("tls-dh-params-file", "Diffie-Hellman parameters; only elliptic curves are used here.")
         .applied_always()
-        .mirrored(|live| &live.tls.tls_dh_params_file),
+        .without_effect(),
     Row::optional("tls-protocols", "Versions of TLS to accept.").mirrored(|live| &live.tls.tls_protocols),
     Row::optional("tls-ciphers", "Ciphers for TLS 1.2.").mirrored(|live| &live.tls.tls_ciphers),
     Row::optional("tls-ciphersuites", "Cipher suites for TLS 1.3.").mirrored(|live| &live.tls.tls_ciphersuites),

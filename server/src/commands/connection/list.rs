@@ -75,6 +75,9 @@ pub fn describe(client: &Client, shared: &Shared, now_ms: u64) -> String {
         client.net_output_bytes.load(Relaxed),
         client.commands.load(Relaxed),
     );
+    if client.has(traits::TLS) {
+        line.push_str(" tls=1");
+    }
     line
 }
 

@@ -58,6 +58,7 @@ const SECTIONS: &[Section] = &[
     section("STATS", "Stats", Shown::ByDefault, activity::stats),
     section("REPLICATION", "Replication", Shown::ByDefault, services::replication),
     section("CPU", "CPU", Shown::ByDefault, process::cpu),
+    section("TLS", "TLS", Shown::InAll, process::tls),
     section("MODULES", "Modules", Shown::NotInAll, services::modules),
     section("COMMANDSTATS", "Commandstats", Shown::InAll, activity::command_stats),
     section("ERRORSTATS", "Errorstats", Shown::ByDefault, activity::error_stats),

@@ -29,7 +29,7 @@ pub(super) fn server(page: &mut Page, facts: &Facts) {
     page.field("process_id", std::process::id());
     page.field("process_supervised", "no");
     page.field("run_id", &facts.shared.run_id);
-    page.field("tcp_port", settings.network.port.get());
+    page.field("tcp_port", crate::settings_view::shown_port(settings));
     page.field("server_time_usec", ochre_clock::now_us());
     page.field("uptime_in_seconds", uptime_s);
     page.field("uptime_in_days", uptime_s / 86_400);
@@ -46,16 +46,34 @@ pub(super) fn server(page: &mut Page, facts: &Facts) {
 }
 
 fn listeners(page: &mut Page, facts: &Facts) {
-    let network = &facts.shared.settings.network;
+    let settings = &facts.shared.settings;
     let mut number = 0;
-    if network.port.get() != 0 {
-        let addresses: String = network.bind.get().iter().map(|address| format!(",bind={address}")).collect();
-        page.field("listener0", format_args!("name=tcp{addresses},port={}", network.port.get()));
-        number = 1;
+    let mut listener = |text: String| {
+        page.field(&format!("listener{number}"), text);
+        number += 1;
+    };
+    let addresses: String = settings.network.bind.get().iter().map(|address| format!(",bind={address}")).collect();
+    for (name, port) in [("tcp", settings.network.port.get()), ("tls", settings.tls.tls_port.get())] {
+        if port != 0 {
+            listener(format!("name={name}{addresses},port={port}"));
+        }
     }
-    let path = network.unixsocket.get();
+    let path = settings.network.unixsocket.get();
     if !path.is_empty() {
-        page.field(&format!("listener{number}"), format_args!("name=unix,bind={path}"));
+        listener(format!("name=unix,bind={path}"));
+    }
+}
+
+/// The certificates in use. There are none of other servers yet, for the server makes no connections.
+pub(super) fn tls(page: &mut Page, facts: &Facts) {
+    let summary = facts.shared.tls.summary();
+    let server = summary.as_ref().map(|summary| &summary.server);
+    let authority = summary.as_ref().and_then(|summary| summary.authority.as_ref());
+    for (name, certificate) in [("server", server), ("client", None), ("ca", authority)] {
+        let left_s = certificate.map_or(0, |facts_of| (facts_of.expires_s - (facts.now_ms / 1000) as i64).max(0));
+        let serial = certificate.map_or("none", |facts_of| facts_of.serial.as_str());
+        page.field(&format!("tls_{name}_cert_serial"), serial);
+        page.field(&format!("tls_{name}_cert_expires_in_seconds"), left_s);
     }
 }
 
