@@ -4,6 +4,7 @@ use crate::log::Level;
 use crate::settings::Settings;
 use crate::settings::logging::LogLevel;
 use crate::settings::memory::EvictionPolicy;
+use crate::settings::persistence::RdbDialect;
 use crate::settings::start::Exit;
 use crate::settings::threads::IoBackend;
 use crate::shared::Run;
@@ -134,4 +135,13 @@ pub fn rename_commands(settings: &Settings, commands: &mut Table<Run>) -> Result
         }
     }
     Ok(())
+}
+
+/// Whose types snapshots and DUMP use.
+pub fn dialect(settings: &Settings) -> ochre_rdb::Dialect {
+    match settings.persistence.rdb_dialect.get() {
+        RdbDialect::Portable => ochre_rdb::Dialect::Portable,
+        RdbDialect::Redis8 => ochre_rdb::Dialect::Redis8,
+        RdbDialect::Valkey9 => ochre_rdb::Dialect::Valkey9,
+    }
 }

@@ -156,6 +156,8 @@ impl Worker {
         self.settings_version = self.shared.settings_version.load(Ordering::Acquire);
         self.context.limits = settings_view::limits(&self.shared.settings);
         self.context.limits.list_plain_node_bytes_min = self.shared.debug.list_plain_node_bytes.load(Ordering::Relaxed);
+        self.context.skip_checksums = self.shared.debug.skip_checksums.load(Ordering::Relaxed);
+        self.context.dialect = settings_view::dialect(&self.shared.settings);
         let policy = settings_view::access_policy(&self.shared.settings);
         self.context.access = ochre_keyspace::AccessClock::new(policy, self.context.now_ms, 1);
         self.context.notify = settings_view::notify(&self.shared.settings);

@@ -30,6 +30,12 @@ impl Error {
     pub const COUNT_NOT_POSITIVE: Error = Error::fixed("ERR count should be greater than 0");
     pub const INT_RANGE: Error =
         Error::fixed("ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807");
+    pub const TARGET_EXISTS: Error = Error::fixed("BUSYKEY Target key name already exists.");
+    pub const RESTORE_TTL: Error = Error::fixed("ERR Invalid TTL value, must be >= 0");
+    pub const RESTORE_IDLE_TIME: Error = Error::fixed("ERR Invalid IDLETIME value, must be >= 0");
+    pub const RESTORE_FREQUENCY: Error = Error::fixed("ERR Invalid FREQ value, must be >= 0 and <= 255");
+    pub const PAYLOAD_FOOTER: Error = Error::fixed("ERR DUMP payload version or checksum are wrong");
+    pub const PAYLOAD_VALUE: Error = Error::fixed("ERR Bad data format");
     pub const NO_SUCH_KEY: Error = Error::fixed("ERR no such key");
     pub const SAME_OBJECT: Error = Error::fixed("ERR source and destination objects are the same");
     pub const OVERFLOW: Error = Error::fixed("ERR increment or decrement would overflow");

@@ -202,6 +202,11 @@ impl Db {
         }
     }
 
+    /// RESTORE reads over wrong checksums from here on.
+    pub fn skip_checksums(&mut self) {
+        self.context.skip_checksums = true;
+    }
+
     /// Lets time pass.
     pub fn sleep_ms(&mut self, ms: u64) {
         self.context.now_ms += ms;

@@ -54,6 +54,9 @@ const TEMPLATES: &[&str] = &[
     "DEL K",
     "DEL K K K",
     "UNLINK K K",
+    // The string `m` as a payload; nobody looks at its checksum here.
+    "RESTORE K n00 \0\u{1}m\t\0checksum REPLACE",
+    "RESTORE-ASKING K 0 \0\u{1}m\t\0checksum REPLACE",
     "EXPIRE K n",
     "PEXPIRE K n00",
     "EXPIREAT K 1700000n00",
@@ -170,7 +173,7 @@ const TEMPLATES: &[&str] = &[
 ];
 
 /// Writes that have no line above because other crates hold them, or that need a state that is not to be had here.
-const ELSEWHERE: &[&str] = &["restore", "restore-asking", "migrate"];
+const ELSEWHERE: &[&str] = &["migrate"];
 
 fn random_line(random: &mut Random) -> Vec<String> {
     let template = loop {
@@ -272,6 +275,7 @@ fn everything(db: &Db) -> Vec<Saved> {
 /// What entries hold, told by the commands that read, so that nothing but the content counts.
 fn told(entries: Vec<Saved>) -> BTreeMap<(usize, String), String> {
     let mut db = Db::new();
+    db.skip_checksums();
     db.context.expire = false;
     let mut keys = Vec::new();
     for (number, entry) in entries {
@@ -348,6 +352,7 @@ fn disturb(db: &mut Db, random: &mut Random) -> String {
 fn scenario(seed: u64) {
     let random = &mut Random::new(seed);
     let mut db = Db::new();
+    db.skip_checksums();
     *db.effects.random.get_mut() = Random::new(seed);
     for _ in 0..random.below(600) {
         disturb(&mut db, random);

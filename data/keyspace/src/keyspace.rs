@@ -64,6 +64,10 @@ pub struct Context {
     pub no_touch: bool,
     /// Whether keys expire by themselves here (not on a replica, not while loading).
     pub expire: bool,
+    /// Whose types DUMP writes.
+    pub dialect: ochre_rdb::Dialect,
+    /// Whether RESTORE reads over wrong checksums.
+    pub skip_checksums: bool,
 }
 
 impl Default for Context {
@@ -76,6 +80,8 @@ impl Default for Context {
             log_wanted: false,
             no_touch: false,
             expire: true,
+            dialect: ochre_rdb::Dialect::Portable,
+            skip_checksums: false,
         }
     }
 }

@@ -373,7 +373,7 @@ impl<'a> Locked<'a> {
     }
 
     /// Frees the entry of `key`, on another thread if it is large; says whether there was one.
-    fn discard_from(&mut self, db: usize, key: &Key<'_>) -> bool {
+    pub(crate) fn discard_from(&mut self, db: usize, key: &Key<'_>) -> bool {
         let database = self.database_mut_in(db, key);
         let Some(entry) = database.table.remove(key.hash(), key.bytes()) else { return false };
         database.deadlines -= usize::from(entry.as_ref().expiry_ms().is_some());
@@ -685,7 +685,7 @@ impl<'a> Locked<'a> {
     }
 
     #[inline]
-    fn database_mut_in(&mut self, db: usize, key: &Key<'_>) -> &mut Database {
+    pub(crate) fn database_mut_in(&mut self, db: usize, key: &Key<'_>) -> &mut Database {
         self.effects.touched = true;
         &mut self.guard.get_mut(self.keyspace.shard_of(key)).databases[db]
     }

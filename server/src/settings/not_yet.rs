@@ -7,7 +7,7 @@ use super::{Row, Settings};
 const THEMES: &[&str] = &["Persistence", "Replication", "Cluster"];
 
 /// What works of them all the same.
-const WORKS: &[&str] = &["dir"];
+const WORKS: &[&str] = &["dir", "rdb-dialect", "sanitize-dump-payload"];
 
 /// Single settings of the other themes.
 const NAMES: &[&str] = &[

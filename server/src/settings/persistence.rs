@@ -14,6 +14,7 @@ pub(crate) struct Persistence {
     pub(crate) dbfilename: Shared<String>,
     pub(crate) rdbcompression: Live<bool>,
     pub(crate) rdbchecksum: Live<bool>,
+    pub(crate) rdb_dialect: Live<RdbDialect>,
     pub(crate) rdb_save_incremental_fsync: Live<bool>,
     pub(crate) rdb_version_check: Live<RdbVersionCheck>,
     pub(crate) sanitize_dump_payload: Live<SanitizePayload>,
@@ -33,6 +34,16 @@ pub(crate) struct Persistence {
     pub(crate) rdb_key_save_delay_us: Live<i64>,
     pub(crate) key_load_delay_us: Live<i64>,
     pub(crate) loading_process_events_interval_bytes: Live<u64>,
+}
+
+choices! {
+    /// Whose types snapshots and DUMP use.
+    pub(crate) enum RdbDialect {
+        /// Those that Redis from 7.0 on and every Valkey read.
+        Portable = "portable",
+        Redis8 = "redis8",
+        Valkey9 = "valkey9",
+    }
 }
 
 choices! {
@@ -79,11 +90,13 @@ pub(super) const ROWS: &[Row] = &[
     Row::switch("rdbchecksum", true, "End snapshots with a checksum, and check it when loading.")
         .at_start()
         .mirrored(|live| &live.persistence.rdbchecksum),
+    Row::choice::<RdbDialect>("rdb-dialect", "portable", "Which servers read snapshots and what DUMP replies.")
+        .mirrored(|live| &live.persistence.rdb_dialect),
     Row::switch("rdb-save-incremental-fsync", true, "Sync a snapshot bit by bit while it is written.")
         .mirrored(|live| &live.persistence.rdb_save_incremental_fsync),
     Row::choice::<RdbVersionCheck>("rdb-version-check", "strict", "Whether snapshots of unknown versions are refused.")
         .mirrored(|live| &live.persistence.rdb_version_check),
-    Row::choice::<SanitizePayload>("sanitize-dump-payload", "no", "Whose RESTORE payloads are checked in depth.")
+    Row::choice::<SanitizePayload>("sanitize-dump-payload", "no", "Whose RESTORE payloads are checked in depth; here all are.")
         .mirrored(|live| &live.persistence.sanitize_dump_payload),
     Row::switch("stop-writes-on-bgsave-error", true, "Refuse writes while the last snapshot has failed.")
         .mirrored(|live| &live.persistence.stop_writes_on_bgsave_error),

@@ -3,6 +3,7 @@
 mod expiry;
 mod moving;
 mod object;
+mod payloads;
 mod removal;
 mod sort;
 mod walks;
@@ -30,6 +31,9 @@ pub const COMMANDS: &[Command] = &[
     moving::RENAMENX,
     moving::MOVE,
     moving::COPY,
+    payloads::DUMP,
+    payloads::RESTORE,
+    payloads::RESTORE_ASKING,
     walks::KEYS,
     walks::SCAN,
     walks::RANDOMKEY,

@@ -150,7 +150,11 @@ fn allow_in_scripts(call: &mut SessionCall<'_>, args: &mut Args<'_>, reply: &mut
 }
 
 fn skip_checksums(call: &mut SessionCall<'_>, args: &mut Args<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {
-    set_switch(&call.shared().debug.skip_checksums, switch(args), reply)
+    let shared = call.shared();
+    set_switch(&shared.debug.skip_checksums, switch(args), reply)?;
+    shared.settings_changed();
+    call.worker.apply_settings();
+    Ok(())
 }
 
 fn pause_cron(call: &mut SessionCall<'_>, args: &mut Args<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {
