@@ -60,6 +60,13 @@ fn publish_events(shared: &Shared, data: &mut Locked<'_>) {
 /// Once the locks are free.
 #[inline]
 pub fn after_unlock(worker: &mut Worker) {
+    if !worker.effects.garbage.is_empty() {
+        free_garbage(worker);
+    }
+}
+
+#[cold]
+fn free_garbage(worker: &mut Worker) {
     for garbage in worker.effects.garbage.drain(..) {
         worker.shared.lazyfree.free(garbage);
     }
@@ -80,7 +87,7 @@ pub fn commit_background(shared: &Shared, wanted: Class, effects: &mut Effects) 
 }
 
 /// Counts a command that ran: its calls and time, and the slow log.
-#[inline]
+#[inline(always)]
 pub fn account(worker: &mut Worker, session: &Session, row: &CommandRow, words: Words<'_>, failed: bool) {
     let now_ns = ochre_clock::monotonic_ns();
     let took_ns = now_ns.saturating_sub(worker.last_tick_ns);

@@ -9,7 +9,7 @@ use crate::worker::{Worker, protocol_of};
 use ochre_collections::ShardSet;
 use ochre_commands::spec::Group;
 use ochre_commands::{Args, Key};
-use ochre_keyspace::{Block, Locked, Waiter, WatchFlag};
+use ochre_keyspace::{Locked, Waiter, WatchFlag};
 use ochre_reactor::Reactor;
 use ochre_resp::{Args as Words, Batch, Protocol, Reply};
 use ochre_values::Kind;
@@ -22,6 +22,9 @@ pub enum Leftover {
     Watch { flag: Arc<WatchFlag>, keys: Vec<(usize, Box<[u8]>)> },
 }
 
+/// A client that stands in the queues of its keys, and for how many ms it waits (0: without end).
+pub type Blocked = (Arc<Waiter>, u64);
+
 /// Puts the client of `session` into the queues of the keys that its command waits for. The shards are held.
 pub fn block(
     data: &mut Locked<'_>,
@@ -29,8 +32,9 @@ pub fn block(
     thread: usize,
     row: &CommandRow,
     words: Words<'_>,
-    block: Block,
-) -> Arc<Waiter> {
+) -> Option<Blocked> {
+    let block = data.effects.block.take()?;
+    let timeout_ms = block.timeout_ms;
     let shards = shards_of(data.keyspace(), row, words);
     let words = words.iter().map(Box::from).collect();
     let client = (thread as u32, session.id());
@@ -38,7 +42,7 @@ pub fn block(
     data.register(&waiter);
     session.client.set(traits::BLOCKED, true);
     *session.client.blocked.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&waiter));
-    waiter
+    Some((waiter, timeout_ms))
 }
 
 /// The shards that a command with these words needs besides those that are held, so that whoever it makes ready is served
@@ -103,7 +107,7 @@ fn serve(shared: &Shared, thread: usize, data: &mut Locked<'_>, waiter: &Arc<Wai
         return true;
     }
     // Nearly always they are held: a command that fills a key with waiters locks what these need, too.
-    let missing = waiter.shards.without(data.held());
+    let missing = waiter.shards.without(&data.held());
     if !missing.is_empty() && !data.try_extend(&missing) {
         return false;
     }
@@ -166,7 +170,9 @@ pub fn time_out_reply(protocol: Protocol) -> Vec<u8> {
 
 impl Worker {
     /// Starts the wait of a client that was put into the queues.
-    pub fn start_wait(&mut self, session: &mut Session, waiter: Arc<Waiter>, timeout_ms: u64) -> Flow {
+    #[cold]
+    #[inline(never)]
+    pub fn start_wait(&mut self, session: &mut Session, (waiter, timeout_ms): Blocked) -> Flow {
         let timer = (timeout_ms > 0)
             .then(|| self.timers.add(self.context.now_ms.saturating_add(timeout_ms), Arc::clone(&waiter)));
         session.wait = Wait::Key { waiter, timer };

@@ -2,10 +2,10 @@
 
 use crate::admission;
 use crate::aftermath;
-use crate::blocking;
+use crate::blocking::{self, Blocked};
 use crate::commands::SessionCall;
-use crate::session::{ReplyMode, Session, Wait};
-use crate::shared::{CommandRow, Run};
+use crate::session::{ReplyMode, Session};
+use crate::shared::{CommandRow, Run, Shared};
 use crate::tracking;
 use crate::transaction;
 use crate::worker::{Worker, protocol_of};
@@ -14,7 +14,7 @@ use ochre_collections::lock::{Attempt, ShardSet, Ticket};
 use ochre_commands::keys::KeySpec;
 use ochre_commands::spec::{Group, Locks, NOSCRIPT, WRITE};
 use ochre_commands::table::Table;
-use ochre_commands::{Args, DataFn, Error, Key};
+use ochre_commands::{Args, DataFn, Error, Key, Locked};
 use ochre_reactor::Reactor;
 use ochre_resp::{Args as Words, Command as Parsed, Reply};
 
@@ -44,6 +44,7 @@ pub struct Call {
 }
 
 impl Call {
+    #[inline(always)]
     pub fn new(table: &Table<Run>, command: Parsed, start: usize, words: Words<'_>) -> Self {
         let (row, key_word) = match table.position(words.at(0)) {
             Some(at) => (at, table.rows()[at].only_key),
@@ -55,19 +56,18 @@ impl Call {
     }
 }
 
-/// Runs one command of a client, its reply into the session's output.
+/// Runs one command of a client, its reply to the end of `output`.
 pub fn execute(
     worker: &mut Worker,
     reactor: &mut Reactor,
     session: &mut Session,
     call: &Call,
     words: Words<'_>,
+    output: &mut Vec<u8>,
 ) -> Flow {
-    let shared = worker.shared;
-    let mut output = std::mem::take(&mut session.output);
     let mark = output.len();
-    let mut reply = Reply::new(&mut output, protocol_of(session));
-    let row = shared.commands.rows().get(call.row);
+    let mut reply = Reply::new(output, protocol_of(session));
+    let row = worker.shared.commands.rows().get(call.row);
     let flow = match admission::resolve(row, words).and_then(|row| {
         admission::admit(worker, session, row, words)?;
         Ok(row)
@@ -80,15 +80,7 @@ pub fn execute(
             Flow::Wait
         }
         Ok(row) => run(worker, reactor, session, row, call, words, &mut reply),
-        Err(_) if row.is_none() && admission::is_http(words) => {
-            crate::log::warning(format_args!(
-                "Possible SECURITY ATTACK detected. It looks like somebody is sending POST or Host: commands to Ochre. \
-                 This is likely due to an attacker attempting to use Cross Protocol Scripting to compromise your \
-                 instance. Connection from {} aborted.",
-                session.client.address
-            ));
-            Flow::Close
-        }
+        Err(_) if row.is_none() && admission::is_http(words) => refuse_http(session),
         Err(error) => refuse(worker, session, row, &error, &mut reply),
     };
     let sizes = (call.command.consumed, output.len() - mark);
@@ -96,12 +88,11 @@ pub fn execute(
     if (sizes.0 >= worker.large_request_bytes || sizes.1 >= worker.large_reply_bytes) && !waits {
         note_large(worker, session, row, words, sizes);
     }
-    if !waits && session.reply_mode != ReplyMode::On {
-        drop_reply(session, row, &mut output, mark);
+    if session.reply_mode != ReplyMode::On && !waits {
+        drop_reply(session, row, output, mark);
     }
-    session.output = output;
     if session.tracked.is_some() && !waits {
-        worker.end_tracked_command(session, row);
+        worker.end_tracked_command(session, row, output);
     }
     flow
 }
@@ -131,6 +122,7 @@ fn queue_or_run(
     }
 }
 
+#[inline]
 fn run(
     worker: &mut Worker,
     reactor: &mut Reactor,
@@ -141,83 +133,91 @@ fn run(
     reply: &mut Reply<'_>,
 ) -> Flow {
     let mark = reply.mark();
-    let name_words = row.name_words;
-    let result = match row.run {
+    let (result, flow) = match row.run {
         Some(Run::Data(function)) => {
             let mut args = match call.key_word {
                 0 => Args::new(words),
                 at => Args::with_key_hash(words, at, call.key_hash),
             };
-            args.seek(name_words);
-            match run_on_data(worker, session, row, call, function, words, &mut args, reply) {
-                Ok(result) => result,
-                Err(flow) => {
-                    if flow == Flow::Blocked {
-                        aftermath::account(worker, session, row, words, false);
-                    }
-                    return flow;
-                }
-            }
+            args.seek(row.name_words);
+            run_on_data(worker, session, row, call, function, &mut args, reply)
         }
         Some(Run::Session(function)) => {
             let mut args = Args::new(words);
-            args.seek(name_words);
+            args.seek(row.name_words);
             let mut call = SessionCall { worker, reactor, session, row, words, flow: Flow::Done, held: None };
             let result = function(&mut call, &mut args, reply);
-            let flow = call.flow;
-            if flow == Flow::Wait {
-                reply.truncate(mark);
-                return flow;
-            }
-            aftermath::account(worker, session, row, words, result.is_err());
-            if let Err(error) = result {
-                reply.truncate(mark);
-                reply.error(error.as_str());
-                worker.count_error(error.code());
-            }
-            return flow;
+            (result, call.flow)
         }
         None => unreachable!("a container was resolved to its subcommand"),
     };
+    if flow == Flow::Wait {
+        reply.truncate(mark);
+        return flow;
+    }
     aftermath::account(worker, session, row, words, result.is_err());
     if let Err(error) = result {
         reply.truncate(mark);
         reply.error(error.as_str());
         worker.count_error(error.code());
     }
-    Flow::Done
+    flow
 }
 
-/// Locks the shards and calls the function; `Err` means that the client has to wait.
-#[expect(clippy::too_many_arguments, reason = "the pieces of one call; a struct would only name them again")]
+/// Locks the shards and calls the function. Nearly every command needs one shard, which is free, and there is nobody whom it
+/// might have to serve.
+#[inline]
 fn run_on_data(
     worker: &mut Worker,
     session: &mut Session,
     row: &CommandRow,
     call: &Call,
     function: DataFn,
-    words: Words<'_>,
     args: &mut Args<'_>,
     reply: &mut Reply<'_>,
-) -> Result<Result<(), Error>, Flow> {
-    let shared = worker.shared;
-    let keyspace = &shared.keyspace;
-    let mut locks = if call.key_word != 0 {
-        ShardSet::of(keyspace.shard_of_hash(call.key_hash))
-    } else {
-        shards_of(keyspace, row, words)
-    };
-    let ticket = Ticket { thread: worker.id as u32, client: session.id() };
-    let mut attempt = session.resumed_attempt.take().unwrap_or_else(|| Attempt::new(ticket));
+) -> (Result<(), Error>, Flow) {
+    let keyspace = &worker.shared.keyspace;
     worker.effects.clear();
+    if call.key_word != 0
+        && session.resumed_attempt.is_none()
+        && let Some(guard) = keyspace.shards().try_lock_one(keyspace.shard_of_hash(call.key_hash))
+    {
+        let mut data = keyspace.view(guard, &worker.context, &mut worker.effects, session.db);
+        if !row.flags.has(WRITE) || data.nobody_waits() {
+            let (shared, thread) = (worker.shared, worker.id);
+            let (result, waits) = perform(shared, thread, session, row, function, &mut data, args, reply);
+            drop(data);
+            return (result, after_unlock(worker, session, waits));
+        }
+    }
+    run_on_shards(worker, session, row, call, function, args, reply)
+}
+
+/// Locks all shards that the command needs, one or many, and those of the clients that it may have to serve.
+#[inline(never)]
+fn run_on_shards(
+    worker: &mut Worker,
+    session: &mut Session,
+    row: &CommandRow,
+    call: &Call,
+    function: DataFn,
+    args: &mut Args<'_>,
+    reply: &mut Reply<'_>,
+) -> (Result<(), Error>, Flow) {
+    let (shared, thread, words) = (worker.shared, worker.id, args.argv());
+    let keyspace = &shared.keyspace;
+    let mut locks = match call.key_word {
+        0 => shards_of(keyspace, row, words),
+        _ => ShardSet::of(keyspace.shard_of_hash(call.key_hash)),
+    };
+    let ticket = Ticket { thread: thread as u32, client: session.id() };
+    let mut attempt = session.resumed_attempt.take().unwrap_or_else(|| Attempt::new(ticket));
     let mut data = loop {
         let Ok(guard) = keyspace.shards().lock_or_park(&mut locks, &mut attempt) else {
-            worker.counters().parked.add(1);
-            session.wait = Wait::Shard(attempt);
-            return Err(Flow::Wait);
+            return (Ok(()), worker.wait_for_shard(session, attempt));
         };
         let data = keyspace.view(guard, &worker.context, &mut worker.effects, session.db);
-        if data.nobody_waits() || !row.flags.has(WRITE) {
+        if !row.flags.has(WRITE) || data.nobody_waits() {
             break data;
         }
         match blocking::shards_to_serve(&data, row, words) {
@@ -228,26 +228,52 @@ fn run_on_data(
             }
         }
     };
-    let result = function(&mut data, args, reply);
+    let (result, waits) = perform(shared, thread, session, row, function, &mut data, args, reply);
+    drop(data);
+    (result, after_unlock(worker, session, waits))
+}
+
+/// Calls the function, and hands on what it did while the locks are still held. The answer is also for whom the client waits.
+#[inline]
+#[expect(clippy::too_many_arguments, reason = "the pieces of one call; a struct would only name them again")]
+fn perform(
+    shared: &Shared,
+    thread: usize,
+    session: &mut Session,
+    row: &CommandRow,
+    function: DataFn,
+    data: &mut Locked<'_>,
+    args: &mut Args<'_>,
+    reply: &mut Reply<'_>,
+) -> (Result<(), Error>, Option<Blocked>) {
+    let words = args.argv();
+    let result = function(data, args, reply);
     data.finish();
     if session.tracked.is_some() {
         tracking::remember(shared, session, row, words);
     }
-    let block = data.effects.block.take().map(|block| {
-        let timeout_ms = block.timeout_ms;
-        (blocking::block(&mut data, session, worker.id, row, words, block), timeout_ms)
-    });
-    aftermath::commit(shared, worker.id, &mut data, words);
-    aftermath::seal(shared, &mut data);
+    let blocked = match data.effects.block.is_some() {
+        false => None,
+        true => blocking::block(data, session, thread, row, words),
+    };
+    aftermath::commit(shared, thread, data, words);
+    aftermath::seal(shared, data);
     if !data.effects.ready.is_empty() {
-        blocking::serve_ready(shared, worker.id, &mut data);
+        blocking::serve_ready(shared, thread, data);
     }
-    drop(data);
-    if let Some((waiter, timeout_ms)) = block {
-        return Err(worker.start_wait(session, waiter, timeout_ms));
+    (result, blocked)
+}
+
+/// What is left to do once the locks are free.
+#[inline]
+fn after_unlock(worker: &mut Worker, session: &mut Session, blocked: Option<Blocked>) -> Flow {
+    match blocked {
+        None => {
+            aftermath::after_unlock(worker);
+            Flow::Done
+        }
+        Some(blocked) => worker.start_wait(session, blocked),
     }
-    aftermath::after_unlock(worker);
-    Ok(result)
 }
 
 /// The shards that a command needs. Words that do not fit its key specs are for the command to refuse, before it reaches for a key.
@@ -297,6 +323,18 @@ pub fn key_words(specs: &[KeySpec], words: Words<'_>) -> Result<Option<Vec<(usiz
         }
     }
     Ok(Some(found))
+}
+
+/// Ends the connection of a browser that was made to talk to us.
+#[cold]
+fn refuse_http(session: &Session) -> Flow {
+    crate::log::warning(format_args!(
+        "Possible SECURITY ATTACK detected. It looks like somebody is sending POST or Host: commands to Ochre. \
+         This is likely due to an attacker attempting to use Cross Protocol Scripting to compromise your \
+         instance. Connection from {} aborted.",
+        session.client.address
+    ));
+    Flow::Close
 }
 
 /// Replies with the error of a command that was not let in.

@@ -173,7 +173,7 @@ impl Worker {
 
     /// What a client that is told of changes has coming once its command is over.
     #[cold]
-    pub fn end_tracked_command(&mut self, session: &mut Session, row: Option<&CommandRow>) {
+    pub fn end_tracked_command(&mut self, session: &mut Session, row: Option<&CommandRow>, output: &mut Vec<u8>) {
         if session.transaction.is_some() {
             return;
         }
@@ -186,7 +186,7 @@ impl Worker {
         let protocol = protocol_of(session);
         for keys in self.effects.own_notices.drain(..) {
             if protocol == Protocol::Resp3 && session.tracked.is_some() {
-                write(&mut Reply::new(&mut session.output, protocol), keys.as_deref());
+                write(&mut Reply::new(output, protocol), keys.as_deref());
             }
         }
     }

@@ -5,7 +5,7 @@ use crate::blocking::{self, Leftover, serve_ready};
 use crate::clients::traits;
 use crate::commands::SessionCall;
 use crate::dispatch::{Flow, shards_of};
-use crate::session::{Session, Wait};
+use crate::session::Session;
 use crate::shared::{CommandRow, Run};
 use crate::tracking;
 use ochre_collections::ShardSet;
@@ -87,15 +87,11 @@ fn lock_or_park<'a>(
 ) -> Option<ochre_collections::Guard<'a, ochre_keyspace::Shard>> {
     let ticket = Ticket { thread: call.worker.id as u32, client: call.session.id() };
     let mut attempt = call.session.resumed_attempt.take().unwrap_or_else(|| Attempt::new(ticket));
-    match call.worker.shared.keyspace.shards().lock_or_park(locks, &mut attempt) {
-        Ok(guard) => Some(guard),
-        Err(_) => {
-            call.worker.counters().parked.add(1);
-            call.session.wait = Wait::Shard(attempt);
-            call.flow = Flow::Wait;
-            None
-        }
+    let guard = call.worker.shared.keyspace.shards().lock_or_park(locks, &mut attempt).ok();
+    if guard.is_none() {
+        call.flow = call.worker.wait_for_shard(call.session, attempt);
     }
+    guard
 }
 
 /// Watches keys for EXEC.

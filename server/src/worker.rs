@@ -2,11 +2,13 @@
 
 use crate::blocking::Leftover;
 use crate::clients::{Client, Texts, traits};
+use crate::counters::Counters;
 use crate::dispatch::{Call, Flow};
 use crate::session::{Session, Wait};
 use crate::settings::network::OutputClass;
 use crate::shared::{Message, Shared};
 use crate::{crash, cron, settings_view};
+use ochre_collections::lock::Attempt;
 use ochre_keyspace::{Context, Effects, Waiter};
 use ochre_reactor::{Address, Event, Handler, Reactor, Socket, Timers, Token};
 use ochre_resp::{Batch, Parsed, Parser, Protocol, Reply};
@@ -29,6 +31,7 @@ const OUTPUT_CHUNK_BYTES: usize = 256 * 1024;
 pub struct Worker {
     pub id: usize,
     pub shared: &'static Shared,
+    counters: &'static Counters,
     pub context: Context,
     pub effects: Effects,
     /// Sessions by the index of their token.
@@ -97,6 +100,7 @@ impl Worker {
             listeners: Vec::new(),
             tls_listeners: Vec::new(),
             stopping: false,
+            counters: &shared.desks[id].counters,
             shared,
         };
         worker.read_clock();
@@ -137,8 +141,9 @@ impl Worker {
         *before = now;
     }
 
-    pub fn counters(&self) -> &crate::counters::Counters {
-        &self.shared.desks[self.id].counters
+    #[inline]
+    pub fn counters(&self) -> &'static Counters {
+        self.counters
     }
 
     /// Reads the wall clock into the context.
@@ -464,12 +469,17 @@ impl Worker {
 
     fn send_output(&mut self, reactor: &mut Reactor, session: &mut Session) {
         if !session.output.is_empty() {
-            let bytes = session.output.len() as u64;
-            self.counters().writes.add(1);
-            self.counters().net_output_bytes.add(bytes);
-            session.client.net_output_bytes.fetch_add(bytes, Ordering::Relaxed);
-            reactor.send(session.token, std::mem::take(&mut session.output));
+            let output = std::mem::take(&mut session.output);
+            self.send(reactor, session, output);
         }
+    }
+
+    fn send(&mut self, reactor: &mut Reactor, session: &Session, output: Vec<u8>) {
+        let bytes = output.len() as u64;
+        self.counters().writes.add(1);
+        self.counters().net_output_bytes.add(bytes);
+        session.client.net_output_bytes.fetch_add(bytes, Ordering::Relaxed);
+        reactor.send(session.token, output);
     }
 
     /// Writes to a client's output from outside its commands, and sends it.
@@ -497,8 +507,9 @@ impl Worker {
         self.last_tick_ns = began_ns;
         let mut batch = std::mem::take(&mut self.batch);
         let mut calls = std::mem::take(&mut self.calls);
-        if session.output.capacity() == 0 {
-            session.output = self.pool.pop().unwrap_or_default();
+        let mut output = std::mem::take(&mut session.output);
+        if output.capacity() == 0 {
+            output = self.pool.pop().unwrap_or_default();
         }
         self.context.no_touch = session.client.has(traits::NO_TOUCH);
         self.effects.origin = session.id();
@@ -512,7 +523,7 @@ impl Worker {
             let mut stopped = false;
             for call in &calls {
                 let words = batch.args(&call.command, &buffer[consumed + call.start..]);
-                match self.execute_safely(reactor, session, call, words) {
+                match self.execute_safely(reactor, session, call, words, &mut output) {
                     Flow::Done => {}
                     Flow::Close => {
                         session.closing = true;
@@ -530,9 +541,9 @@ impl Worker {
                 if stopped {
                     break;
                 }
-                if session.output.len() >= OUTPUT_CHUNK_BYTES {
-                    self.send_output(reactor, session);
-                    session.output = self.pool.pop().unwrap_or_default();
+                if output.len() >= OUTPUT_CHUNK_BYTES {
+                    let next = self.pool.pop().unwrap_or_default();
+                    self.send(reactor, session, std::mem::replace(&mut output, next));
                 }
             }
             if stopped {
@@ -548,13 +559,14 @@ impl Worker {
                 More::Yes => {}
                 More::Incomplete => break,
                 More::Error(error) => {
-                    self.protocol_error(session, &error);
+                    self.protocol_error(session, &error, &mut output);
                     consumed = buffer.len();
                     break;
                 }
             }
         }
         self.effects.origin = 0;
+        session.output = output;
         self.flush_stats(session);
         self.counters().busy_nanoseconds.add(self.last_tick_ns - began_ns);
         batch.trim();
@@ -595,8 +607,8 @@ impl Worker {
         if calls.len() < 2 {
             return;
         }
-        let places = || calls.iter().filter(|call| call.key_word != 0).map(|call| (session.db, call.key_hash));
-        self.shared.keyspace.prefetch(places);
+        let keyed = calls.iter().filter(|call| call.key_word != 0);
+        self.shared.keyspace.prefetch(keyed.map(|call| (session.db, call.key_hash)));
     }
 
     /// Runs one command; a panic in it ends at this door.
@@ -606,27 +618,27 @@ impl Worker {
         session: &mut Session,
         call: &Call,
         words: ochre_resp::Args<'_>,
+        output: &mut Vec<u8>,
     ) -> Flow {
-        let mark = session.output.len();
+        let mark = output.len();
         self.effects.touched = false;
-        let result = catch_unwind(AssertUnwindSafe(|| crate::dispatch::execute(self, reactor, session, call, words)));
-        result.unwrap_or_else(|panic| {
+        let run = || crate::dispatch::execute(self, reactor, session, call, words, output);
+        catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| {
             self.counters().panics.add(1);
             crash::handler_panicked(&self.effects, words, &panic);
             self.effects.unit.clear();
-            session.output.truncate(mark);
-            let protocol = protocol_of(session);
-            Reply::new(&mut session.output, protocol).error(ochre_commands::Error::INTERNAL.as_str());
+            output.truncate(mark);
+            Reply::new(output, protocol_of(session)).error(ochre_commands::Error::INTERNAL.as_str());
             Flow::Done
         })
     }
 
-    fn protocol_error(&mut self, session: &mut Session, text: &str) {
+    #[cold]
+    fn protocol_error(&mut self, session: &mut Session, text: &str, output: &mut Vec<u8>) {
         self.counters().protocol_errors.add(1);
         self.count_error("ERR");
         crate::log::verbose(format_args!("{text} from client id={} addr={}", session.id(), session.client.address));
-        let protocol = protocol_of(session);
-        Reply::new(&mut session.output, protocol).error_fmt(format_args!("ERR {text}"));
+        Reply::new(output, protocol_of(session)).error_fmt(format_args!("ERR {text}"));
         session.closing = true;
     }
 
@@ -692,6 +704,14 @@ impl Worker {
     pub fn session_of(&mut self, client: u64) -> Option<&mut Session> {
         let token = *self.tokens.get(&client)?;
         self.sessions.get_mut(token.index())?.as_deref_mut().filter(|session| session.token == token)
+    }
+
+    /// The client waits for a busy shard and goes on with its attempt.
+    #[cold]
+    pub fn wait_for_shard(&mut self, session: &mut Session, attempt: Attempt) -> Flow {
+        self.counters().parked.add(1);
+        session.wait = Wait::Shard(attempt);
+        Flow::Wait
     }
 
     /// The client waits for the end of CLIENT PAUSE.
@@ -777,7 +797,7 @@ impl Handler for Worker {
     fn upcoming_end(&mut self) {
         let ahead = &self.ahead;
         if ahead.len() > 1 {
-            self.shared.keyspace.prefetch(|| ahead.iter().copied());
+            self.shared.keyspace.prefetch(ahead.iter().copied());
         }
         self.ahead.clear();
     }

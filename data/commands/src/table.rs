@@ -143,7 +143,7 @@ impl<R> Table<R> {
     }
 
     /// The place in `rows` of the command called `name`, whatever its case.
-    #[inline]
+    #[inline(always)]
     pub fn position(&self, name: &[u8]) -> Option<usize> {
         let wanted = ends(name);
         let mut at = start_of(wanted, name.len());

@@ -114,10 +114,20 @@ pub struct Effects {
 
 impl Effects {
     /// Forgets the last command's effects; counters, garbage and the unit for the log stay, and random numbers go on.
+    #[inline]
     pub fn clear(&mut self) {
         self.changes = 0;
         self.touched = false;
         self.log_mode = LogMode::Verbatim;
+        // Most commands leave nothing behind.
+        let in_reads = self.due.get_mut().len() + self.misses.get_mut().len();
+        let in_writes = self.log.len() + self.events.len() + self.ready.len() + self.removals.len();
+        if in_reads + in_writes > 0 || self.block.is_some() {
+            self.clear_lists();
+        }
+    }
+
+    fn clear_lists(&mut self) {
         self.log.clear();
         self.events.clear();
         self.ready.clear();
@@ -130,7 +140,6 @@ impl Effects {
 
 impl Effects {
     /// Frees `garbage` later, elsewhere, if it is much, else here and now.
-    #[inline]
     pub(crate) fn discard(&mut self, garbage: Garbage) {
         if garbage.frees_slowly() {
             self.garbage.push(garbage);
@@ -166,7 +175,15 @@ impl Effects {
     }
 
     /// Events of reads that found nothing join the others.
+    #[inline]
     pub fn collect_misses(&mut self) {
+        if !self.misses.get_mut().is_empty() {
+            self.misses_to_events();
+        }
+    }
+
+    #[cold]
+    fn misses_to_events(&mut self) {
         for (db, key) in self.misses.get_mut().drain(..) {
             self.events.push(Event { db, class: Class::KEY_MISS, name: "keymiss", key });
         }

@@ -86,6 +86,9 @@ impl Default for Context {
     }
 }
 
+/// As many keys are looked for at the same time: more than the processor can wait for, and few enough for the stack.
+const PREFETCHED_TOGETHER: usize = 64;
+
 impl Keyspace {
     /// An empty keyspace; `wake` is called with the ticket of a parked client whose shard has become free.
     pub fn new(options: Options, wake: impl Fn(Ticket) + Send + Sync + 'static) -> Self {
@@ -165,19 +168,30 @@ impl Keyspace {
     /// waits overlap. The shards are locked together for the time of both passes (about a microsecond); where one is busy,
     /// each key looks for itself, and those of busy shards are left out.
     #[inline]
-    pub fn prefetch<I: Iterator<Item = (usize, u64)>>(&self, places: impl Fn() -> I) {
+    pub fn prefetch(&self, mut places: impl Iterator<Item = (usize, u64)> + Clone) {
         let mut locks = match self.mask {
             0 => ShardSet::of(0),
-            _ => places().map(|(_, hash)| self.shard_of_hash(hash)).collect(),
+            _ => places.clone().map(|(_, hash)| self.shard_of_hash(hash)).collect(),
         };
-        if let Ok(guard) = self.shards.try_lock_at_once(&mut locks) {
-            let table = |db: usize, hash| &guard.get(self.shard_of_hash(hash)).databases[db].table;
-            places().for_each(|(db, hash)| table(db, hash).prefetch(hash));
-            places().for_each(|(db, hash)| table(db, hash).prefetch_item(hash));
-            return;
+        let Ok(guard) = self.shards.try_lock_at_once(&mut locks) else { return self.prefetch_what_is_free(places) };
+        let mut homes = [None; PREFETCHED_TOGETHER];
+        loop {
+            let mut found = 0;
+            for (home, (db, hash)) in homes.iter_mut().zip(&mut places) {
+                *home = Some(guard.get(self.shard_of_hash(hash)).databases[db].table.prefetch(hash));
+                found += 1;
+            }
+            homes[..found].iter().flatten().for_each(|home| home.prefetch_item());
+            if found < PREFETCHED_TOGETHER {
+                break;
+            }
         }
-        places().for_each(|(db, hash)| self.if_free(db, hash, |table| table.prefetch(hash)));
-        places().for_each(|(db, hash)| self.if_free(db, hash, |table| table.prefetch_item(hash)));
+    }
+
+    #[cold]
+    fn prefetch_what_is_free(&self, places: impl Iterator<Item = (usize, u64)> + Clone) {
+        places.clone().for_each(|(db, hash)| self.if_free(db, hash, |table| _ = table.prefetch(hash)));
+        places.for_each(|(db, hash)| self.if_free(db, hash, |table| table.prefetch(hash).prefetch_item()));
     }
 
     #[inline]

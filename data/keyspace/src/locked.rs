@@ -101,7 +101,7 @@ impl<'a> Locked<'a> {
     }
 
     /// The shards that this view holds.
-    pub fn held(&self) -> &ShardSet {
+    pub fn held(&self) -> ShardSet {
         self.guard.held()
     }
 
@@ -113,13 +113,19 @@ impl<'a> Locked<'a> {
     }
 
     /// As `peek`, in database `db`.
+    #[inline]
     pub fn peek_in(&self, db: usize, key: &Key<'_>) -> Option<EntryRef<'_, Object>> {
         let entry = self.database_in(db, key).table.get(key.hash(), key.bytes())?;
         if self.is_due(&entry) {
-            self.effects.due.borrow_mut().push((db, key.hash(), key.bytes().into()));
+            self.note_due(db, key);
             return None;
         }
         Some(entry)
+    }
+
+    #[cold]
+    fn note_due(&self, db: usize, key: &Key<'_>) {
+        self.effects.due.borrow_mut().push((db, key.hash(), key.bytes().into()));
     }
 
     /// The entry of `key` if it lives; counts a hit or a miss and touches the access clock.
@@ -203,8 +209,8 @@ impl<'a> Locked<'a> {
 
     /// Asks the memory for the entries of `keys`, which the command is about to reach one after the other: the waits overlap.
     pub fn prefetch<'k>(&self, keys: impl Iterator<Item = &'k Key<'k>> + Clone) {
-        keys.clone().for_each(|key| self.database(key).table.prefetch(key.hash()));
-        keys.for_each(|key| self.database(key).table.prefetch_item(key.hash()));
+        keys.clone().for_each(|key| _ = self.database(key).table.prefetch(key.hash()));
+        keys.for_each(|key| self.database(key).table.prefetch(key.hash()).prefetch_item());
     }
 
     // ---- writing ----
@@ -605,7 +611,7 @@ impl<'a> Locked<'a> {
     pub fn unregister(&mut self, waiter: &std::sync::Arc<Waiter>) {
         for key in &waiter.keys {
             let shard = self.keyspace.shard_of(&Key::new(key));
-            if self.guard.held().contains(shard) {
+            if self.guard.holds(shard) {
                 self.guard.get_mut(shard).waiters.remove(key, waiter);
             }
         }
@@ -625,7 +631,7 @@ impl<'a> Locked<'a> {
         // Nobody says which keys a waiter's command will fill, so all waiters of their shards count.
         loop {
             let before = needed.len();
-            for shard in needed.clone().iter().filter(|shard| self.guard.held().contains(*shard)) {
+            for shard in needed.clone().iter().filter(|shard| self.guard.holds(*shard)) {
                 needed.extend_from(self.guard.get(shard).waiters.shards());
             }
             if needed.len() == before {
@@ -638,7 +644,7 @@ impl<'a> Locked<'a> {
     /// Whether nobody waits for a key of the shards that are held.
     #[inline]
     pub fn nobody_waits(&self) -> bool {
-        self.guard.held().iter().all(|shard| self.guard.get(shard).waiters.is_empty())
+        self.guard.all(|shard| shard.waiters.is_empty())
     }
 
     /// Watches `key` for the owner of `flag`.

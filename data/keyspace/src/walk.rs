@@ -87,7 +87,7 @@ impl Locked<'_> {
         // Empty buckets cost a step too, so that a nearly empty table does not hold the lock for long.
         let mut steps = 0;
         while visited < count && steps < count.saturating_mul(10) {
-            if !self.held().contains(shard) && self.guard_mut().try_extend(&ShardSet::of(shard)).is_err() {
+            if !self.guard().holds(shard) && self.guard_mut().try_extend(&ShardSet::of(shard)).is_err() {
                 break;
             }
             let table: &Table<Entry> = &self.guard().get(shard).databases[db].table;
@@ -113,7 +113,7 @@ impl Locked<'_> {
     pub fn empty(&mut self, db: usize) -> Vec<Table<Entry>> {
         let now_ms = self.now_ms();
         let (mut emptied, mut ready) = (Vec::new(), Vec::new());
-        for number in self.held().clone().iter() {
+        for number in self.held().iter() {
             let shard = self.guard_mut().get_mut(number);
             raise_watchers(shard, db, now_ms);
             if shard.waiters.notices_loss() {

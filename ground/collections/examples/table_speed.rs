@@ -222,8 +222,8 @@ fn find_together(table: &mut Table<Entry<Object>>, keys: &[Key]) -> u64 {
 
 fn fetch(table: &Table<Entry<Object>>, keys: &[Key]) -> [u64; 16] {
     let hashes = std::array::from_fn(|i| hash(&keys[i]));
-    hashes.iter().for_each(|&hash| table.prefetch(hash));
-    hashes.iter().for_each(|&hash| table.prefetch_item(hash));
+    let homes: Vec<_> = hashes.iter().map(|&hash| table.prefetch(hash)).collect();
+    homes.iter().for_each(|home| home.prefetch_item());
     hashes
 }
 

@@ -31,4 +31,4 @@ pub use mailbox::Mailbox;
 pub use ones::count_ones;
 pub use random::{Random, Sample};
 pub use sorted::SortedSet;
-pub use table::{IntoIter, Iter, Lookup, Slot, Sweep, Table, VacantSlot};
+pub use table::{Home, IntoIter, Iter, Lookup, Slot, Sweep, Table, VacantSlot};

@@ -29,6 +29,7 @@ pub use iterate::{IntoIter, Iter};
 pub use slot::{Lookup, Slot, VacantSlot};
 pub use sweep::Sweep;
 
+use bucket::Bucket;
 use directory::{Directory, pointer, prefetch};
 use segment::{Segment, Spot, tag};
 
@@ -71,29 +72,15 @@ impl<T: Keyed> Table<T> {
         self.directory.bytes
     }
 
-    /// Asks the memory for the bucket of `hash`. Batches do this for all their keys, then [`Table::prefetch_item`] for
+    /// Asks the memory for the bucket of `hash`. Batches do this for all their keys, then [`Home::prefetch_item`] for
     /// all, then look up: the waits overlap.
     #[inline]
-    pub fn prefetch(&self, hash: u64) {
+    pub fn prefetch(&self, hash: u64) -> Home<'_> {
         let (segment, home) = self.directory.locate(hash);
-        prefetch(segment.bucket(home) as u64);
-    }
-
-    /// Asks the memory for the first item that may be the one with `hash`.
-    #[inline]
-    pub fn prefetch_item(&self, hash: u64) {
-        let (segment, home) = self.directory.locate(hash);
+        let bucket = segment.bucket(home);
+        prefetch(bucket as u64);
         // SAFETY: `home` is in the segment, and `&self` keeps it from being changed.
-        let bucket = unsafe { &*segment.bucket(home) };
-        let matches = bucket.matches(tag(hash));
-        if matches != 0 {
-            let address = bucket.address(matches.trailing_zeros() as usize);
-            prefetch(address);
-            // Half of the 40-byte entries reach into a second line.
-            prefetch(address + 32);
-            // With a value of 64 bytes they reach into a third one.
-            prefetch(address + 80);
-        }
+        Home { bucket: unsafe { &*bucket }, tag: tag(hash) }
     }
 
     /// The item with `key`.
@@ -157,8 +144,8 @@ impl<T: Keyed> Table<T> {
         unsafe { self.directory.insert(hash, address, T::hash) }
     }
 
-    /// Where the item with `key` stands.
-    #[inline]
+    /// Where the item with `key` stands. Not inlined: every look-up comes through here.
+    #[inline(never)]
     fn spot(&self, hash: u64, key: &[u8]) -> Option<Spot> {
         let (segment, home) = self.directory.locate(hash);
         let tag = tag(hash);
@@ -182,11 +169,34 @@ impl<T: Keyed> Table<T> {
     }
 }
 
+/// The bucket that a look-up begins with, on its way from memory.
+#[derive(Clone, Copy)]
+pub struct Home<'a> {
+    bucket: &'a Bucket,
+    tag: u8,
+}
+
+impl Home<'_> {
+    /// Asks the memory for the first item that may be the one with the hash.
+    #[inline]
+    pub fn prefetch_item(self) {
+        let matches = self.bucket.matches(self.tag);
+        if matches != 0 {
+            let address = self.bucket.address(matches.trailing_zeros() as usize);
+            prefetch(address);
+            // Half of the 40-byte entries reach into a second line.
+            prefetch(address + 32);
+            // With a value of 64 bytes they reach into a third one.
+            prefetch(address + 80);
+        }
+    }
+}
+
 /// Looks for an item in one bucket.
 ///
 /// # Safety
 /// The segment is alive, holds items of type `T`, and is not changed meanwhile; `index` is in it.
-#[inline]
+#[inline(always)]
 unsafe fn find_in<T: Keyed>(segment: Segment, index: usize, tag: u8, key: &[u8]) -> Option<Spot> {
     let bucket = segment.bucket(index);
     // SAFETY: by the caller's promise, and the slots that match a tag (never 0) are taken.

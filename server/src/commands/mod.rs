@@ -10,7 +10,7 @@ pub mod transactions;
 use crate::aftermath;
 use crate::clients::traits;
 use crate::dispatch::Flow;
-use crate::session::{Session, Wait};
+use crate::session::Session;
 use crate::shared::{CommandRow, Shared};
 use crate::worker::Worker;
 use ochre_collections::lock::{Attempt, ShardSet, Ticket};
@@ -67,9 +67,7 @@ impl SessionCall<'_> {
         let ticket = Ticket { thread: worker.id as u32, client: self.session.id() };
         let mut attempt = self.session.resumed_attempt.take().unwrap_or_else(|| Attempt::new(ticket));
         let Ok(guard) = shared.keyspace.shards().lock_or_park(&mut locks, &mut attempt) else {
-            worker.counters().parked.add(1);
-            self.session.wait = Wait::Shard(attempt);
-            self.flow = Flow::Wait;
+            self.flow = worker.wait_for_shard(self.session, attempt);
             return None;
         };
         worker.effects.clear();

@@ -86,6 +86,17 @@ impl ShardSet {
         self.filled == 0
     }
 
+    /// The shard of a set of one.
+    #[inline]
+    pub fn only(&self) -> Option<usize> {
+        if !self.filled.is_power_of_two() {
+            return None;
+        }
+        let index = self.filled.trailing_zeros() as usize;
+        let word = self.words[index];
+        word.is_power_of_two().then(|| index * 64 + word.trailing_zeros() as usize)
+    }
+
     pub fn len(&self) -> usize {
         bits(self.filled.into()).map(|index| self.words[index].count_ones() as usize).sum()
     }
@@ -182,6 +193,7 @@ mod tests {
             prop_assert_eq!(one.len(), left.len());
             prop_assert_eq!(one.last(), left.last().copied());
             prop_assert_eq!(one.is_empty(), left.is_empty());
+            prop_assert_eq!(one.only(), left.first().copied().filter(|_| left.len() == 1));
             prop_assert_eq!(one.contains_all(&other), left.is_superset(&right));
             prop_assert_eq!(one.without(&other), set(&left.difference(&right).copied().collect()));
             prop_assert!((0..SHARDS_MAX).all(|shard| one.contains(shard) == left.contains(&shard)));

@@ -59,10 +59,19 @@ pub struct Parked(pub usize);
 #[must_use]
 pub struct Guard<'a, T> {
     shards: &'a Shards<T>,
-    /// Invariant: this guard holds the locks of these shards. The caller's set, because copying one would cost 20 ns.
-    held: &'a mut ShardSet,
+    /// Invariant: this guard holds the locks of these shards.
+    held: Held<'a, T>,
     /// A guard stays on its thread: with one thread only, its lock is no more than a flag.
     _not_send: PhantomData<*mut T>,
+}
+
+enum Held<'a, T> {
+    /// One shard and its cell, as nearly every command has it: no set has to be made or walked.
+    One(usize, &'a Cell<T>),
+    /// The caller's set, because copying one would cost 20 ns.
+    Several(&'a mut ShardSet),
+    /// A guard of one shard has locked more.
+    Grown(Box<ShardSet>),
 }
 
 impl<T> Shards<T> {
@@ -137,6 +146,22 @@ impl<T> Shards<T> {
         Ok(self.guard(wanted))
     }
 
+    /// Locks one shard if that is possible at once: what nearly every command needs.
+    ///
+    /// Panics when there is no such shard.
+    #[inline]
+    pub fn try_lock_one(&self, shard: usize) -> Option<Guard<'_, T>> {
+        let cell = &self.cells[shard];
+        let is_locked = match &self.only_thread {
+            None => cell.lock.try_lock(),
+            Some(only_thread) => {
+                check_thread(only_thread);
+                cell.lock.try_lock_alone()
+            }
+        };
+        is_locked.then(|| Guard { shards: self, held: Held::One(shard, cell), _not_send: PhantomData })
+    }
+
     /// Ends an attempt: its precedence, if it had it, is free for others. The ticket stays in its queue and is still woken.
     #[inline]
     pub fn give_up(&self, attempt: &mut Attempt) {
@@ -188,6 +213,10 @@ impl<T> Shards<T> {
     /// The guard of shards that have just been locked.
     #[inline]
     fn guard<'a>(&'a self, held: &'a mut ShardSet) -> Guard<'a, T> {
+        let held = match held.only() {
+            Some(shard) => Held::One(shard, &self.cells[shard]),
+            None => Held::Several(held),
+        };
         Guard { shards: self, held, _not_send: PhantomData }
     }
 
@@ -202,6 +231,14 @@ impl<T> Shards<T> {
     }
 
     #[inline]
+    fn unlock_one(&self, shard: usize, cell: &Cell<T>) {
+        if self.only_thread.is_some() {
+            cell.lock.unlock_alone();
+        } else if cell.lock.unlock() {
+            self.wake_parked(std::iter::once(shard));
+        }
+    }
+
     fn unlock(&self, held: impl Iterator<Item = usize> + Clone) {
         if self.only_thread.is_some() {
             return held.for_each(|shard| self.cells[shard].lock.unlock_alone());
@@ -280,21 +317,29 @@ impl<T> Shards<T> {
     }
 }
 
-impl<T> Guard<'_, T> {
+impl<'a, T> Guard<'a, T> {
+    /// Whether all locked shards pass a test.
+    #[inline]
+    pub fn all(&self, test: impl Fn(&T) -> bool) -> bool {
+        match &self.held {
+            Held::One(shard, _) => test(self.get(*shard)),
+            Held::Several(held) => held.iter().all(|shard| test(self.get(shard))),
+            Held::Grown(held) => held.iter().all(|shard| test(self.get(shard))),
+        }
+    }
+
     /// Panics when the shard is not locked by this guard.
     #[inline]
     pub fn get(&self, shard: usize) -> &T {
-        self.check(shard);
         // SAFETY: the guard holds the shard's lock, and while it is borrowed nobody gets a `&mut` from it.
-        self.shards.cells[shard].value.with(|value| unsafe { &*value })
+        self.cell(shard).value.with(|value| unsafe { &*value })
     }
 
     /// Panics when the shard is not locked by this guard.
     #[inline]
     pub fn get_mut(&mut self, shard: usize) -> &mut T {
-        self.check(shard);
         // SAFETY: the guard holds the shard's lock, and it is borrowed exclusively.
-        self.shards.cells[shard].value.with_mut(|value| unsafe { &mut *value })
+        self.cell(shard).value.with_mut(|value| unsafe { &mut *value })
     }
 
     /// Two shards at once, as a command needs that moves something.
@@ -302,33 +347,57 @@ impl<T> Guard<'_, T> {
     /// Panics when the shards are the same or one is not locked by this guard.
     pub fn get_pair_mut(&mut self, one: usize, other: usize) -> (&mut T, &mut T) {
         assert_ne!(one, other, "the two shards differ");
-        self.check(one);
-        self.check(other);
         // SAFETY: the guard holds both locks and is borrowed exclusively, and the shards differ.
-        let value = |shard: usize| self.shards.cells[shard].value.with_mut(|value| unsafe { &mut *value });
+        let value = |shard: usize| self.cell(shard).value.with_mut(|value| unsafe { &mut *value });
         (value(one), value(other))
     }
 
     /// The locked shards.
+    pub fn held(&self) -> ShardSet {
+        match &self.held {
+            Held::One(shard, _) => ShardSet::of(*shard),
+            Held::Several(held) => (**held).clone(),
+            Held::Grown(held) => (**held).clone(),
+        }
+    }
+
+    /// Whether this shard is among the locked ones.
     #[inline]
-    pub fn held(&self) -> &ShardSet {
-        self.held
+    pub fn holds(&self, shard: usize) -> bool {
+        match &self.held {
+            Held::One(one, _) => *one == shard,
+            Held::Several(held) => held.contains(shard),
+            Held::Grown(held) => held.contains(shard),
+        }
+    }
+
+    /// The locked shards, as a set that can grow.
+    fn held_mut(&mut self) -> &mut ShardSet {
+        if let Held::One(shard, _) = self.held {
+            self.held = Held::Grown(Box::new(ShardSet::of(shard)));
+        }
+        match &mut self.held {
+            Held::Several(held) => held,
+            Held::Grown(held) => held,
+            Held::One(..) => unreachable!("it was replaced"),
+        }
     }
 
     /// Locks more shards, or none of them and the answer is a busy one; what was held is held in both cases.
     ///
     /// It spins only on shards above those that are held, so that two who extend cannot hold each other up.
     pub fn try_extend(&mut self, more: &ShardSet) -> Result<(), usize> {
-        let missing = more.without(self.held);
+        let held = self.held();
+        let missing = more.without(&held);
         for shard in missing.iter() {
-            let is_above = self.held.last().is_none_or(|last| last < shard);
+            let is_above = held.last().is_none_or(|last| last < shard);
             let limit = if is_above { SPIN_LIMIT } else { Duration::ZERO };
             if !self.shards.lock_one(shard, Claim::Newcomer, limit) {
                 self.shards.unlock(missing.iter().take_while(|&locked| locked < shard));
                 return Err(shard);
             }
         }
-        self.held.extend_from(&missing);
+        self.held_mut().extend_from(&missing);
         Ok(())
     }
 
@@ -337,7 +406,7 @@ impl<T> Guard<'_, T> {
     ///
     /// Panics when two threads do this at the same time, because they could wait for each other: scripts run one by one.
     pub fn extend_waiting(&mut self, more: &ShardSet) {
-        let missing = more.without(self.held);
+        let missing = more.without(&self.held());
         if self.try_extend(&missing).is_ok() {
             return;
         }
@@ -349,21 +418,34 @@ impl<T> Guard<'_, T> {
             while !self.shards.lock_one(shard, Claim::Script, SPIN_LIMIT) {
                 yield_now();
             }
-            self.held.insert(shard);
+            self.held_mut().insert(shard);
         }
         self.shards.escalating.store(false, Ordering::Release);
     }
 
     #[inline]
-    fn check(&self, shard: usize) {
-        assert!(self.held.contains(shard), "shard {shard} is not locked by this guard");
+    fn cell(&self, shard: usize) -> &'a Cell<T> {
+        match self.held {
+            Held::One(one, cell) if one == shard => cell,
+            _ => self.cell_among_others(shard),
+        }
+    }
+
+    #[inline(never)]
+    fn cell_among_others(&self, shard: usize) -> &'a Cell<T> {
+        assert!(self.holds(shard), "shard {shard} is not locked by this guard");
+        &self.shards.cells[shard]
     }
 }
 
 impl<T> Drop for Guard<'_, T> {
     #[inline]
     fn drop(&mut self) {
-        self.shards.unlock(self.held.iter());
+        match &self.held {
+            Held::One(shard, cell) => self.shards.unlock_one(*shard, cell),
+            Held::Several(held) => self.shards.unlock(held.iter()),
+            Held::Grown(held) => self.shards.unlock(held.iter()),
+        }
     }
 }
 
@@ -401,7 +483,7 @@ impl<T> fmt::Debug for Shards<T> {
 
 impl<T> fmt::Debug for Guard<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Guard").field("held", &self.held).finish_non_exhaustive()
+        f.debug_struct("Guard").field("held", &self.held()).finish_non_exhaustive()
     }
 }
 

@@ -370,9 +370,8 @@ fn a_slot_replaces_updates_and_removes() {
     assert_eq!(table.remove(hash(b"key:7"), b"key:7").expect("it is there").bytes(), b"key:7");
     assert!(table.get(hash(b"key:7"), b"key:7").is_none());
     assert_eq!(table.len(), 99);
-    table.prefetch(hash(b"key:8"));
-    table.prefetch_item(hash(b"key:8"));
-    table.prefetch_item(hash(b"no such key"));
+    table.prefetch(hash(b"key:8")).prefetch_item();
+    table.prefetch(hash(b"no such key")).prefetch_item();
 }
 
 #[test]

@@ -108,26 +108,16 @@ impl Parser {
             return self.resume(buffer, batch, limits);
         }
         let first = batch.spans.len();
-        let mut progress = Progress::default();
-        if let Some((count, position)) = short_header(buffer, b'*')
-            && count > 0
-            && (limits.authenticated || count as i64 <= UNAUTHENTICATED_ARGUMENTS_MAX)
-        {
-            progress.missing = count;
-            progress.position = position;
-            match take_arguments(buffer, &mut progress, &mut batch.spans, limits) {
-                Ok(()) => return Ok(Parsed::Command(batch.command_since(first, false, progress.position))),
-                Err(Stop::Wrong(error)) => return Err(error),
-                Err(Stop::Incomplete { missing }) => {
-                    let spans = batch.spans.split_off(first);
-                    return Ok(self.suspend(Partial { progress, spans }, missing));
-                }
+        match take_whole(buffer, &mut batch.spans, limits) {
+            Some(consumed) => Ok(Parsed::Command(batch.command_since(first, false, consumed))),
+            None => {
+                batch.spans.truncate(first);
+                self.start(buffer, batch, limits)
             }
         }
-        self.start(buffer, batch, limits)
     }
 
-    /// [`Parser::next`] for what is not an array of up to 99 arguments.
+    /// [`Parser::next`] for what [`take_whole`] does not take.
     #[cold]
     #[inline(never)]
     fn start(&mut self, buffer: &[u8], batch: &mut Batch, limits: &Limits) -> Result<Parsed, ProtocolError> {
@@ -213,8 +203,45 @@ fn short_header(bytes: &[u8], marker: u8) -> Option<(u32, usize)> {
     Some((u32::from(first) * 10 + u32::from(second), 5))
 }
 
-/// Takes arguments until none is missing.
+/// Takes a whole command of up to 99 arguments, each shorter than 10,000 bytes, as nearly all are; its length.
+///
+/// `None` for anything else, the rare, the incomplete and the wrong; then the spans may hold a part of it.
 #[inline(always)]
+fn take_whole(buffer: &[u8], spans: &mut Vec<Span>, limits: &Limits) -> Option<usize> {
+    let (count, mut position) = short_header(buffer, b'*')?;
+    if count == 0 || (!limits.authenticated && i64::from(count) > UNAUTHENTICATED_ARGUMENTS_MAX) {
+        return None;
+    }
+    spans.reserve(count as usize);
+    for _ in 0..count {
+        let header = &buffer[position..];
+        let (length, header_len) = short_header(header, b'$').or_else(|| four_digit_header(header))?;
+        let start = position + header_len;
+        // The two bytes behind an argument are its line end; like Redis, we do not look at them.
+        position = start + length as usize + 2;
+        if position > buffer.len() {
+            return None;
+        }
+        spans.push(Span { start: start as u32, len: length });
+    }
+    Some(position)
+}
+
+/// As `short_header`, for `$123\r\n` and `$1234\r\n`.
+#[inline(never)]
+fn four_digit_header(bytes: &[u8]) -> Option<(u32, usize)> {
+    let digits = bytes.strip_prefix(b"$")?;
+    let count = digits.iter().take(5).position(|&byte| byte == b'\r').filter(|count| matches!(count, 3 | 4))?;
+    if digits[0] == b'0' || bytes.len() < count + 3 {
+        return None;
+    }
+    let number = digits[..count]
+        .iter()
+        .try_fold(0, |number, digit| digit.is_ascii_digit().then(|| number * 10 + u32::from(digit - b'0')))?;
+    Some((number, count + 3))
+}
+
+/// Takes arguments until none is missing.
 fn take_arguments(buffer: &[u8], progress: &mut Progress, spans: &mut Vec<Span>, limits: &Limits) -> Result<(), Stop> {
     while progress.missing > 0 {
         let length = match progress.bulk_len {
