@@ -2,7 +2,6 @@
 
 use crate::pause::Paused;
 use crate::session::Session;
-use crate::settings_view;
 use crate::shared::{CommandRow, Shared};
 use crate::worker::Worker;
 use ochre_commands::Error;
@@ -14,7 +13,7 @@ use ochre_resp::Args as Words;
 type Guard = fn(&Worker, &Session, &CommandRow, Words<'_>) -> Result<(), Error>;
 
 /// In the order in which a client meets them; the first that refuses answers.
-const GUARDS: &[Guard] = &[authentication, subscriber_mode];
+const GUARDS: &[Guard] = &[authentication, authorization, subscriber_mode];
 
 /// The command that the words name, a subcommand of a container resolved, with the right number of words.
 #[inline]
@@ -75,7 +74,7 @@ fn shown(bytes: &[u8]) -> String {
 /// Asks all guards. Nearly always nothing is out of the ordinary, and none is asked.
 #[inline]
 pub fn admit(worker: &Worker, session: &Session, row: &CommandRow, words: Words<'_>) -> Result<(), Error> {
-    if session.authenticated && session.subscriptions.is_none() {
+    if session.unrestricted && session.subscriptions.is_none() {
         return Ok(());
     }
     GUARDS.iter().try_for_each(|guard| guard(worker, session, row, words))
@@ -83,6 +82,10 @@ pub fn admit(worker: &Worker, session: &Session, row: &CommandRow, words: Words<
 
 fn authentication(_: &Worker, session: &Session, row: &CommandRow, _: Words<'_>) -> Result<(), Error> {
     if session.authenticated || row.flags.has(NO_AUTH) { Ok(()) } else { Err(Error::NOT_AUTHENTICATED) }
+}
+
+fn authorization(worker: &Worker, session: &Session, row: &CommandRow, words: Words<'_>) -> Result<(), Error> {
+    if session.unrestricted { Ok(()) } else { crate::access::check(worker.shared, session, row, words) }
 }
 
 fn subscriber_mode(_: &Worker, session: &Session, row: &CommandRow, _: Words<'_>) -> Result<(), Error> {
@@ -118,17 +121,10 @@ pub fn must_pause(worker: &Worker, row: &CommandRow) -> bool {
     }
 }
 
-/// Logs a client in as the first of these users that exists and is on; the names are those of its certificate.
-pub fn log_in_by_certificate(worker: &Worker, session: &mut Session, names: &[Vec<u8>]) {
-    // The only user so far.
-    if names.iter().any(|name| name == b"default") && !settings_view::password_required(&worker.shared.settings) {
-        session.authenticated = true;
-    }
-}
-
 /// The error for a connection that protected mode refuses.
 pub fn refuses_connection(shared: &Shared, socket: &Socket) -> Option<&'static [u8]> {
-    let open = !shared.settings.network.protected_mode.get() || settings_view::password_required(&shared.settings);
+    let open =
+        !shared.settings.network.protected_mode.get() || !shared.access.users().default_user().needs_no_password();
     let is_remote = |address: Address| address.ip().is_some_and(|ip| !ip.to_canonical().is_loopback());
     if open || !socket.peer_address().is_ok_and(is_remote) {
         return None;

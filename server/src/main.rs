@@ -1,5 +1,6 @@
 //! The server: joins the floors below with threads, files and sockets.
 
+mod access;
 mod admission;
 mod aftermath;
 mod blocking;

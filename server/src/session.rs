@@ -1,9 +1,12 @@
 //! One connection: its buffers, what it has said about itself, and what it waits for.
 
+use crate::access;
 use crate::clients::{Client, traits};
 use crate::commands::pubsub::Subscriptions;
+use crate::shared::Shared;
 use crate::tracking::Tracked;
 use crate::transaction::{Transaction, Watch};
+use ochre_acl::User;
 use ochre_collections::lock::Attempt;
 use ochre_reactor::{TimerId, Token};
 use ochre_resp::request::Parser;
@@ -50,7 +53,15 @@ pub struct Session {
     pub db: usize,
     /// RESP version, 2 or 3.
     pub protocol: u8,
+    /// The client may run commands: it has logged in, or need not.
     pub authenticated: bool,
+    /// It may run commands, and any of them.
+    pub unrestricted: bool,
+    /// It gave a password, or none was needed when it came.
+    pub logged_in: bool,
+    /// Who it is; what that user was at `access_version`.
+    pub user: Arc<User>,
+    pub access_version: u64,
     pub reply_mode: ReplyMode,
     /// Set by QUIT and fatal errors: close once the replies are sent, and run nothing more.
     pub closing: bool,
@@ -68,8 +79,9 @@ pub struct Session {
 }
 
 impl Session {
-    pub fn new(token: Token, client: Arc<Client>, authenticated: bool) -> Self {
-        Session {
+    pub fn new(token: Token, client: Arc<Client>, shared: &Shared) -> Self {
+        let user = Arc::clone(shared.access.users().default_user());
+        let mut session = Session {
             token,
             client,
             parser: Parser::default(),
@@ -79,7 +91,11 @@ impl Session {
             resumed_attempt: None,
             db: 0,
             protocol: 2,
-            authenticated,
+            authenticated: false,
+            unrestricted: false,
+            logged_in: false,
+            user,
+            access_version: 0,
             reply_mode: ReplyMode::On,
             closing: false,
             input_ended: false,
@@ -88,7 +104,9 @@ impl Session {
             transaction: None,
             watch: None,
             tracked: None,
-        }
+        };
+        access::log_out(shared, &mut session);
+        session
     }
 
     pub fn id(&self) -> u64 {
@@ -113,14 +131,12 @@ impl Session {
     }
 
     /// Goes back to what a fresh connection is (RESET).
-    pub fn reset(&mut self, authenticated: bool) {
+    pub fn reset(&mut self, shared: &Shared) {
         self.select(0);
         self.set_protocol(2);
-        self.authenticated = authenticated;
         self.reply_mode = ReplyMode::On;
         self.client.set(traits::NO_EVICT | traits::NO_TOUCH | traits::MONITOR, false);
-        let mut texts = self.client.texts();
-        texts.name.clear();
-        texts.user = "default".into();
+        self.client.texts().name.clear();
+        access::log_out(shared, self);
     }
 }

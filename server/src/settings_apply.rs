@@ -2,7 +2,7 @@
 
 use crate::settings::tls::TLS_NAMES;
 use crate::shared::Shared;
-use crate::{listen, log, settings_view, tls};
+use crate::{access, listen, log, settings_view, tls};
 
 /// Registers the hooks. Loops take over their own copies by themselves, see `Shared::settings_changed`.
 pub fn register(shared: &'static Shared) {
@@ -10,6 +10,13 @@ pub fn register(shared: &'static Shared) {
     settings.on_change(&["loglevel"], move |_| {
         log::set_level(settings_view::log_level(settings));
         Ok(())
+    });
+    settings.on_change(&["requirepass"], move |_| {
+        let password = settings.security.requirepass.get();
+        access::change(shared, |users| {
+            access::set_default_password(users, &password, &shared.access.catalogue);
+            Ok(())
+        })
     });
     // Before the ports, which are of no use without it.
     settings.on_change(TLS_NAMES, move |_| tls::apply(shared));

@@ -82,11 +82,6 @@ pub fn request_limits(settings: &Settings, authenticated: bool) -> ochre_resp::L
     ochre_resp::Limits { bulk_len_max: settings.network.proto_max_bulk_len_bytes.get(), authenticated }
 }
 
-/// Whether a client has to log in.
-pub fn password_required(settings: &Settings) -> bool {
-    !settings.security.requirepass.get().is_empty()
-}
-
 pub fn log_level(settings: &Settings) -> Level {
     match settings.logging.loglevel.get() {
         LogLevel::Debug => Level::Debug,

@@ -1,5 +1,6 @@
 //! What all event loops share: settings, the keyspace, the command table, the clients and the counters.
 
+use crate::access::AccessControl;
 use crate::clients::Registry;
 use crate::commands::SessionFn;
 use crate::counters::{Counters, ErrorCounts};
@@ -39,6 +40,8 @@ pub enum Message {
     Kill { client: u64, flush: bool },
     /// CLIENT PAUSE ended, or was changed: look at the clients that wait for it.
     PauseChanged,
+    /// Users have changed.
+    AccessChanged,
     /// Settings changed that this thread keeps a copy of.
     SettingsChanged,
     /// Listen on these sockets in place of those before.
@@ -96,6 +99,7 @@ pub struct Shared {
     pub keyspace: Keyspace,
     pub commands: Table<Run>,
     pub desks: Arc<[Desk]>,
+    pub access: AccessControl,
     pub registry: Registry,
     pub pause: Pause,
     pub errors: ErrorCounts,

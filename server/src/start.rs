@@ -1,5 +1,6 @@
 //! Start and end of the server: arguments, configuration, listeners, event loops.
 
+use crate::access::AccessControl;
 use crate::clients::Registry;
 use crate::counters::ErrorCounts;
 use crate::latency::LatencyEvents;
@@ -31,7 +32,12 @@ pub fn run(arguments: Vec<OsString>) -> ExitCode {
     if let Err(exit) = settings_view::rename_commands(&settings, &mut commands) {
         return exit.report();
     }
-    match serve(settings, commands, &arguments) {
+    log::set_level(settings_view::log_level(&settings));
+    let access = match AccessControl::at_start(&settings, &commands) {
+        Ok(access) => access,
+        Err(exit) => return exit.report(),
+    };
+    match serve(settings, commands, access, &arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             log::warning(format_args!("{error}"));
@@ -40,7 +46,12 @@ pub fn run(arguments: Vec<OsString>) -> ExitCode {
     }
 }
 
-fn serve(settings: Settings, commands: Table<Run>, arguments: &[OsString]) -> Result<(), String> {
+fn serve(
+    settings: Settings,
+    commands: Table<Run>,
+    access: AccessControl,
+    arguments: &[OsString],
+) -> Result<(), String> {
     log::set_level(settings_view::log_level(&settings));
     let log_file = settings.logging.logfile.get();
     log::set_file(&log_file).map_err(|error| format!("Can't open the log file {log_file}: {error}"))?;
@@ -63,6 +74,7 @@ fn serve(settings: Settings, commands: Table<Run>, arguments: &[OsString]) -> Re
         keyspace: Keyspace::new(options, Shared::waker_of(&desks)),
         commands,
         desks,
+        access,
         registry: Registry::default(),
         pause: Pause::default(),
         errors: ErrorCounts::default(),

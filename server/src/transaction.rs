@@ -23,6 +23,8 @@ pub struct Transaction {
     queued: Vec<Vec<Box<[u8]>>>,
     /// A command could not be queued, so EXEC must refuse.
     pub failed: bool,
+    /// The database that will be selected once what is queued has run.
+    pub db: usize,
 }
 
 /// The keys that a client watches.
@@ -52,6 +54,9 @@ pub fn queue(session: &mut Session, row: &CommandRow, words: Words<'_>) -> Resul
         transaction.failed = true;
         return Err(Error::fixed("ERR Command not allowed inside a transaction"));
     }
+    if row.full_name == "select" {
+        transaction.db = ochre_text::number::parse_u64(words.at(1)).map_or(transaction.db, |db| db as usize);
+    }
     transaction.queued.push(words.iter().map(Box::from).collect());
     session.client.queued.store(transaction.queued.len() as i64, Ordering::Relaxed);
     Ok(true)
@@ -59,7 +64,7 @@ pub fn queue(session: &mut Session, row: &CommandRow, words: Words<'_>) -> Resul
 
 /// Begins a transaction.
 pub fn begin(session: &mut Session) {
-    session.transaction = Some(Box::default());
+    session.transaction = Some(Box::new(Transaction { db: session.db, ..Transaction::default() }));
     session.client.queued.store(0, Ordering::Relaxed);
     session.client.set(traits::MULTI, true);
 }
@@ -217,6 +222,14 @@ pub fn exec(call: &mut SessionCall<'_>, reply: &mut Reply<'_>) -> Result<(), Err
     for (row, command) in rows.iter().zip(&commands) {
         let words = batch.args(command, &[]);
         let mark = reply.mark();
+        if !call.session.unrestricted
+            && let Err(error) = crate::access::check_again(shared, call.session, row, words)
+        {
+            call.worker.counters().commands[row.id].rejected.add(1);
+            call.worker.count_error(error.code());
+            reply.error(error.as_str());
+            continue;
+        }
         let mut args = Args::new(words);
         args.seek(row.name_words);
         data.effects.clear();

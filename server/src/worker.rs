@@ -283,7 +283,6 @@ impl Worker {
             blocked: Default::default(),
             texts: Texts { user: "default".into(), ..Texts::default() }.into(),
         });
-        let authenticated = !settings_view::password_required(&self.shared.settings);
         let Some(token) = self.add_socket(reactor, socket, is_tls) else {
             self.shared.desks[self.id].connections.fetch_sub(1, Ordering::Relaxed);
             return;
@@ -294,7 +293,7 @@ impl Worker {
         if self.sessions.len() <= index {
             self.sessions.resize_with(index + 1, || None);
         }
-        self.sessions[index] = Some(Box::new(Session::new(token, client, authenticated)));
+        self.sessions[index] = Some(Box::new(Session::new(token, client, self.shared)));
     }
 
     /// Nothing for a client with TLS when that has been turned off since it was accepted.
@@ -314,7 +313,7 @@ impl Worker {
         let Some(peer) = reactor.tls_peer(token) else { return };
         let names = crate::tls::user_names(&self.shared.settings, peer);
         if let Some(mut session) = self.take(token) {
-            crate::admission::log_in_by_certificate(self, &mut session, &names);
+            crate::access::log_in_by_certificate(self.shared, &mut session, &names);
             self.put_back(session);
         }
     }
@@ -505,6 +504,10 @@ impl Worker {
         // The first command begins now; each later one where the one before it ended.
         let began_ns = ochre_clock::monotonic_ns();
         self.last_tick_ns = began_ns;
+        if session.access_version != self.shared.access.version() && !crate::access::refresh(self.shared, session) {
+            session.closing = true;
+            return buffer.len();
+        }
         let mut batch = std::mem::take(&mut self.batch);
         let mut calls = std::mem::take(&mut self.calls);
         let mut output = std::mem::take(&mut session.output);
@@ -683,6 +686,7 @@ impl Worker {
                 Message::Kill { client, flush } => self.end_client(reactor, client, flush),
                 Message::PauseChanged => self.resume_paused(),
                 Message::SettingsChanged => self.apply_settings(),
+                Message::AccessChanged => self.access_changed(reactor),
                 Message::Listen(sockets) => self.listen(reactor, sockets),
                 Message::Monitored { client, line } => {
                     self.with_output(reactor, client, |output, _| output.extend_from_slice(&line));

@@ -23,6 +23,11 @@ impl Exit {
         Exit { text: error.report(concat!("Ochre ", env!("CARGO_PKG_VERSION"))), is_failure: true }
     }
 
+    /// Refuses to start, with this text.
+    pub(crate) fn refused(text: impl Into<String>) -> Self {
+        Exit { text: text.into(), is_failure: true }
+    }
+
     fn with(text: impl Into<String>) -> Self {
         Exit { text: text.into(), is_failure: false }
     }

@@ -110,6 +110,15 @@ impl Registry {
         self.names(kind).keys().filter(|name| wanted(name)).cloned().collect()
     }
 
+    /// Visits every subscription.
+    pub fn each(&self, visit: &mut dyn FnMut(Kind, &[u8], Subscriber)) {
+        for kind in [Kind::Channel, Kind::Pattern, Kind::Shard] {
+            for (name, subscribers) in self.names(kind) {
+                subscribers.iter().for_each(|subscriber| visit(kind, name, *subscriber));
+            }
+        }
+    }
+
     /// Number of subscribers of a name.
     pub fn subscribers(&self, kind: Kind, name: &[u8]) -> usize {
         self.names(kind).get(name).map_or(0, Vec::len)

@@ -75,12 +75,11 @@ pub const RESET: Command = Command::new(Group::Connection, "RESET", "", reset)
     .flags(NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY);
 
 fn reset(call: &mut SessionCall<'_>, _: &mut Args<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {
-    let authenticated = !crate::settings_view::password_required(&call.worker.shared.settings);
     crate::transaction::end(call.session, &mut call.worker.leftovers);
     crate::commands::pubsub::end_all(call.session, call.worker.shared);
     call.worker.shared.monitors.remove(call.session);
     crate::tracking::end(call.session, call.worker.shared);
-    call.session.reset(authenticated);
+    call.session.reset(call.worker.shared);
     call.worker.context.no_touch = false;
     reply.set_protocol(ochre_resp::Protocol::Resp2);
     reply.status("RESET");

@@ -1,6 +1,7 @@
 //! The filters of CLIENT LIST and CLIENT KILL: every one that is given must fit, every NOT- one must not.
 
 use crate::clients::{Client, Texts, traits};
+use crate::shared::Shared;
 use ochre_commands::{Args, Error};
 use ochre_text::{case, number};
 use std::sync::atomic::Ordering;
@@ -39,7 +40,7 @@ pub(super) struct Filters {
 
 impl Filters {
     /// Reads filters up to the end of the words.
-    pub(super) fn read(args: &mut Args<'_>) -> Result<Filters, Error> {
+    pub(super) fn read(args: &mut Args<'_>, shared: &Shared) -> Result<Filters, Error> {
         let mut all = Filters::default();
         while let Some(word) = args.next() {
             let name = word.to_ascii_uppercase();
@@ -57,7 +58,7 @@ impl Filters {
                 });
                 continue;
             }
-            all.filters.push((negated, What::read(name, args)?));
+            all.filters.push((negated, What::read(name, args, shared)?));
         }
         Ok(all)
     }
@@ -70,7 +71,7 @@ impl Filters {
 }
 
 impl What {
-    fn read(name: &[u8], args: &mut Args<'_>) -> Result<What, Error> {
+    fn read(name: &[u8], args: &mut Args<'_>, shared: &Shared) -> Result<What, Error> {
         let text = |args: &mut Args<'_>| args.value().map(<[u8]>::to_vec);
         Ok(match name {
             b"ID" => {
@@ -84,7 +85,7 @@ impl What {
             b"TYPE" => What::Kind(read_kind(args.value()?)?),
             b"USER" => {
                 let user = args.value()?;
-                if user != b"default" {
+                if shared.access.users().get(user).is_none() {
                     return Err(Error::text(format!("ERR No such user '{}'", String::from_utf8_lossy(user))));
                 }
                 What::User(user.to_vec())

@@ -9,6 +9,7 @@ use ochre_commands::spec::*;
 use ochre_commands::{Args, Error};
 use ochre_resp::Reply;
 use std::fmt::Write;
+use std::sync::PoisonError;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// The letters of a client's state, `N` when nothing is special.
@@ -114,7 +115,7 @@ pub(super) const CLIENT_LIST: Command = Command::new(Group::Connection, "LIST", 
     .tips(&["nondeterministic_output"]);
 
 fn client_list(call: &mut SessionCall<'_>, args: &mut Args<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {
-    let filters = Filters::read(args)?;
+    let filters = Filters::read(args, call.worker.shared)?;
     note_own_command(call);
     let now_ms = call.worker.context.now_ms;
     let own = call.session.id();
@@ -149,7 +150,7 @@ fn client_kill(call: &mut SessionCall<'_>, args: &mut Args<'_>, reply: &mut Repl
         reply.ok();
         return Ok(());
     }
-    let filters = Filters::read(args)?;
+    let filters = Filters::read(args, call.worker.shared)?;
     let own = call.session.id();
     let mut killed = 0;
     for client in clients.iter().filter(|client| filters.fits(client, now_ms)) {
@@ -163,12 +164,17 @@ fn client_kill(call: &mut SessionCall<'_>, args: &mut Args<'_>, reply: &mut Repl
     Ok(())
 }
 
-fn kill(call: &mut SessionCall<'_>, client: &Client) {
+/// Ends a client's connection.
+pub fn kill(call: &mut SessionCall<'_>, client: &Client) {
     if client.id == call.session.id() {
         // Its own reply is still sent.
         call.flow = Flow::Close;
     } else {
         client.set(traits::CLOSE_ASAP, true);
+        if let Some(waiter) = &*client.blocked.lock().unwrap_or_else(PoisonError::into_inner) {
+            // Nobody serves it any more, or it is served already.
+            waiter.claim();
+        }
         // Its own thread ends it in a moment; whoever asks is told at once that it is gone.
         call.worker.shared.registry.remove(client.id);
         let message = Message::Kill { client: client.id, flush: false };

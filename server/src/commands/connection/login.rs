@@ -1,7 +1,9 @@
 //! AUTH and HELLO: who the client is and which version of the protocol it speaks.
 
 use super::names::{is_valid_name, set_name};
+use crate::access;
 use crate::commands::{Command, SessionCall};
+use ochre_acl::DEFAULT;
 use ochre_commands::spec::*;
 use ochre_commands::{Args, Error};
 use ochre_resp::Reply;
@@ -19,35 +21,35 @@ pub const AUTH: Command = Command::new(Group::Connection, "AUTH", "[username] pa
     .flags(NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY);
 
 fn auth(call: &mut SessionCall<'_>, args: &mut Args<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {
+    let command = args.argv().at(0);
     match (args.remaining(), args.word(), args.next()) {
         (1, password, None) => {
-            if !crate::settings_view::password_required(&call.worker.shared.settings) {
+            if call.shared().access.users().default_user().needs_no_password() {
                 return Err(NO_PASSWORD);
             }
-            log_in(call, b"default", password)?;
+            log_in(call, DEFAULT, password, command)?;
         }
-        (2, user, Some(password)) => log_in(call, user, password)?,
+        (2, user, Some(password)) => log_in(call, user, password, command)?,
         _ => return Err(Error::SYNTAX),
     }
     reply.ok();
     Ok(())
 }
 
-/// Logs in as `user`. Without a password set, `default` gets in with any.
-fn log_in(call: &mut SessionCall<'_>, user: &[u8], password: &[u8]) -> Result<(), Error> {
-    let wanted = call.worker.shared.settings.security.requirepass.get();
-    let is_right = user == b"default" && (wanted.is_empty() || equal_in_constant_time(&wanted, password));
-    if !is_right {
-        return Err(WRONG_PASSWORD);
+/// Logs in as the user called `name`; `command` is the word by which that is tried.
+fn log_in(call: &mut SessionCall<'_>, name: &[u8], password: &[u8], command: &[u8]) -> Result<(), Error> {
+    let shared = call.shared();
+    let user = shared.access.users().get(name).cloned();
+    match user.filter(|user| user.accepts(password)) {
+        Some(user) => {
+            access::log_in(shared, call.session, user);
+            Ok(())
+        }
+        None => {
+            access::note_failed_login(shared, call.session, name, command);
+            Err(WRONG_PASSWORD)
+        }
     }
-    call.session.authenticated = true;
-    Ok(())
-}
-
-/// Compares digests, so that the time tells nothing of how much of a password is right.
-fn equal_in_constant_time(one: &[u8], other: &[u8]) -> bool {
-    let (one, other) = (ochre_digest::sha256(one), ochre_digest::sha256(other));
-    one.iter().zip(&other).fold(0, |difference, (a, b)| difference | (a ^ b)) == 0
 }
 
 pub const HELLO: Command =
@@ -87,7 +89,7 @@ fn hello(call: &mut SessionCall<'_>, args: &mut Args<'_>, reply: &mut Reply<'_>)
         }
     }
     if let Some((user, password)) = login {
-        log_in(call, user, password)?;
+        log_in(call, user, password, args.argv().at(0))?;
     }
     if !call.session.authenticated {
         return Err(NOT_LOGGED_IN);

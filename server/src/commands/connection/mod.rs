@@ -12,7 +12,7 @@ mod tracking;
 use super::Command;
 use ochre_commands::spec::{CAT_CONNECTION, Group};
 
-pub use list::describe;
+pub use list::{describe, kill};
 
 pub const COMMANDS: &[Command] =
     &[basics::PING, basics::ECHO, basics::QUIT, basics::SELECT, basics::RESET, login::AUTH, login::HELLO, CLIENT];

@@ -4,6 +4,7 @@ use crate::clients::traits;
 use crate::commands::{Command, SessionCall};
 use crate::session::Session;
 use crate::shared::Shared;
+use ochre_acl::User;
 use ochre_commands::keys::*;
 use ochre_commands::spec::*;
 use ochre_commands::{Args, Error};
@@ -36,6 +37,12 @@ impl Subscriptions {
             Kind::Shard => self.shards.len(),
             _ => self.channels.len() + self.patterns.len(),
         }
+    }
+
+    /// Whether `user` may listen to all of this.
+    pub fn are_allowed(&self, user: &User) -> bool {
+        self.channels.iter().chain(&self.shards).all(|name| user.may_listen(name, false))
+            && self.patterns.iter().all(|name| user.may_listen(name, true))
     }
 
     fn is_empty(&self) -> bool {

@@ -1,6 +1,5 @@
 //! The keys in a whole command, with what is done to each (COMMAND GETKEYS).
 
-use crate::dispatch;
 use crate::shared::{CommandRow, Shared};
 use ochre_commands::Error;
 use ochre_commands::keys::*;
@@ -28,44 +27,80 @@ pub fn find<'a>(shared: &'static Shared, words: Words<'a>) -> Result<Found<'a>, 
     if !row.accepts(words.len()) {
         return Err(Error::fixed("ERR Invalid number of arguments specified for command"));
     }
-    match keys_of(row, words) {
-        Ok(keys) if !keys.is_empty() => Ok(keys),
+    let mut keys = Vec::new();
+    let all_fit = each(row, words, &mut |at, flags| keys.push((words.at(at), flags)));
+    match keys.is_empty() {
+        false if all_fit => Ok(keys),
         _ if row.flags.has(NO_MANDATORY_KEYS) => Ok(Vec::new()),
         _ => Err(Error::INVALID_KEYS),
     }
 }
 
+/// Visits the words of a command that are keys, with what is done to each. Says no when the words do not fit its key specs: then
+/// those are visited that do.
+///
 /// A few commands say more than their key specs can.
-fn keys_of<'a>(row: &CommandRow, words: Words<'a>) -> Result<Found<'a>, Error> {
+pub fn each(row: &CommandRow, words: Words<'_>, visit: &mut dyn FnMut(usize, KeyFlags)) -> bool {
     let has_word = |word: &str, from: usize| words.from(from).iter().any(|argument| case::is(argument, word));
     let flags = |bits: u16| KeyFlags(bits);
     match row.full_name.as_str() {
         "set" => {
             let reads = has_word("GET", 3);
-            Ok(vec![(words.at(1), if reads { flags(RW | ACCESS | UPDATE) } else { flags(OW | UPDATE) })])
+            visit(1, if reads { flags(RW | ACCESS | UPDATE) } else { flags(OW | UPDATE) });
         }
         "bitfield" => {
             let writes = has_word("SET", 2) || has_word("INCRBY", 2);
-            Ok(vec![(words.at(1), if writes { flags(RW | ACCESS | UPDATE) } else { flags(RO | ACCESS) })])
+            visit(1, if writes { flags(RW | ACCESS | UPDATE) } else { flags(RO | ACCESS) });
         }
         "sort" => {
-            let mut found = vec![(words.at(1), flags(RO | ACCESS))];
+            visit(1, flags(RO | ACCESS));
             // The last STORE counts.
-            let store = (2..words.len() - 1).rfind(|at| case::is(words.at(*at), "STORE"));
-            found.extend(store.map(|at| (words.at(at + 1), flags(OW | UPDATE))));
-            Ok(found)
+            if let Some(store) = (2..words.len() - 1).rfind(|at| case::is(words.at(*at), "STORE")) {
+                visit(store + 1, flags(OW | UPDATE));
+            }
         }
-        "sort_ro" => Ok(vec![(words.at(1), flags(RO | ACCESS))]),
+        "georadius" | "georadiusbymember" => {
+            visit(1, flags(RO | ACCESS));
+            let options =
+                (4..words.len() - 1).filter(|at| case::position(words.at(*at), &["STORE", "STOREDIST"]).is_some());
+            options.for_each(|at| visit(at + 1, flags(OW | UPDATE)));
+        }
+        "sort_ro" => visit(1, flags(RO | ACCESS)),
         "migrate" => {
-            let keys = (6..words.len()).find(|at| case::is(words.at(*at), "KEYS"));
-            let first = if words.at(3).is_empty() { keys.map_or(words.len(), |at| at + 1) } else { 3 };
-            let end = if words.at(3).is_empty() { words.len() } else { 4 };
-            Ok((first..end).map(|at| (words.at(at), flags(RW | ACCESS | DELETE))).collect())
+            let keys = words_of_migrate(words);
+            keys.for_each(|at| visit(at, flags(RW | ACCESS | DELETE)));
         }
         _ => {
-            let located = dispatch::key_words(row.spec.keys, words)?.unwrap_or_default();
-            let keys = located.into_iter().filter(|(_, spec)| !spec.flags.has(NOT_KEY));
-            Ok(keys.map(|(at, spec)| (words.at(at), spec.flags)).collect())
+            let mut all_fit = true;
+            for spec in row.spec.keys.iter().filter(|spec| !spec.flags.has(NOT_KEY)) {
+                match spec.locate(words) {
+                    Ok(Some((first, count, step))) => {
+                        (0..count).for_each(|number| visit(first + number * step, spec.flags));
+                    }
+                    Ok(None) => {}
+                    Err(_) => all_fit = false,
+                }
+            }
+            return all_fit;
         }
     }
+    true
+}
+
+/// The keys of MIGRATE: the third word, or if that is empty, all behind KEYS, which may be a password, too.
+fn words_of_migrate(words: Words<'_>) -> std::ops::Range<usize> {
+    if !words.at(3).is_empty() {
+        return 3..4;
+    }
+    let mut at = 6;
+    while at < words.len() {
+        let word = words.at(at);
+        at += match word {
+            _ if case::is(word, "KEYS") => return at + 1..words.len(),
+            _ if case::is(word, "AUTH") => 2,
+            _ if case::is(word, "AUTH2") => 3,
+            _ => 1,
+        };
+    }
+    0..0
 }

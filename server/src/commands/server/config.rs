@@ -5,6 +5,7 @@ use crate::commands::{Command, SessionCall};
 use crate::log;
 use ochre_commands::spec::*;
 use ochre_commands::{Args, Error};
+use ochre_config::ExtraLines;
 use ochre_resp::Reply;
 
 pub const CONFIG: Command = Command::container(Group::Server, "CONFIG", &[GET, SET, RESETSTAT, REWRITE, HELP])
@@ -80,7 +81,13 @@ const REWRITE: Command = Command::new(Group::Server, "REWRITE", "", rewrite)
     .tips(&["request_policy:all_nodes", "response_policy:all_succeeded"]);
 
 fn rewrite(call: &mut SessionCall<'_>, _: &mut Args<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {
-    match call.shared().settings.rewrite(&[], false) {
+    let shared = call.shared();
+    let mut users = ExtraLines { directive: "user".to_owned(), lines: Vec::new() };
+    // Users of an ACL file are not for the config file.
+    if shared.settings.security.aclfile.get().is_empty() {
+        users.lines = shared.access.users().all().map(|user| user.line()).collect();
+    }
+    match shared.settings.rewrite(&[users], false) {
         Ok(()) => {
             log::notice(format_args!("CONFIG REWRITE executed with success."));
             reply.ok();

@@ -1,8 +1,9 @@
 //! Group server: the server about itself.
 
+mod access_log;
 mod command;
 mod command_docs;
-mod command_keys;
+pub(crate) mod command_keys;
 mod config;
 mod debug;
 mod debug_values;
@@ -13,6 +14,7 @@ mod latency;
 mod memory;
 mod slowlog;
 mod small;
+mod user_files;
 mod users;
 
 use super::Command;

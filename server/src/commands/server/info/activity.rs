@@ -147,12 +147,17 @@ pub(super) fn stats(page: &mut Page, facts: &Facts) {
     page.field("instantaneous_eventloop_cycles_per_sec", turns);
     page.field("instantaneous_eventloop_duration_usec", shared.rates.turn_us());
     page.field("clients_parked", shared.total(|counters| counters.parked.get()));
-    page.zeros(&[
-        "acl_access_denied_auth",
-        "acl_access_denied_cmd",
-        "acl_access_denied_key",
-        "acl_access_denied_channel",
-    ]);
+    let denied = &shared.access.denied;
+    for (name, count) in [
+        ("acl_access_denied_auth", &denied.auth),
+        ("acl_access_denied_cmd", &denied.command),
+        ("acl_access_denied_key", &denied.key),
+        ("acl_access_denied_channel", &denied.channel),
+        ("acl_access_denied_db", &denied.database),
+        ("acl_access_denied_tls_cert", &denied.certificate),
+    ] {
+        page.field(name, count.load(std::sync::atomic::Ordering::Relaxed));
+    }
 }
 
 /// For those who look for what makes loops slow.
