@@ -43,7 +43,8 @@ pub(super) const SAVE: Command = Command::new(Group::Server, "SAVE", "", save)
     .summary("Writes the users to the ACL file.")
     .cost("O(N) in the number of users")
     .since("6.0.0")
-    .flags(FLAGS);
+    .flags(FLAGS)
+    .tips(&["request_policy:all_nodes", "response_policy:all_succeeded"]);
 
 fn save(call: &mut SessionCall<'_>, _: &mut Args<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {
     let shared = call.shared();

@@ -103,7 +103,8 @@ const SETUSER: Command = Command::new(Group::Server, "SETUSER", "username [rule 
     .cost("O(N) in the number of rules")
     .since("6.0.0")
     .history(&[("6.2.0", "Patterns of channels."), ("7.0.0", "Selectors, and keys that are only read or written.")])
-    .flags(FLAGS);
+    .flags(FLAGS)
+    .tips(&["request_policy:all_nodes", "response_policy:all_succeeded"]);
 
 fn set_user(call: &mut SessionCall<'_>, args: &mut Args<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {
     let shared = call.shared();
@@ -124,7 +125,8 @@ const DELUSER: Command = Command::new(Group::Server, "DELUSER", "username [usern
     .summary("Removes users, and closes their connections.")
     .cost("O(1) amortized time considering the typical user.")
     .since("6.0.0")
-    .flags(FLAGS);
+    .flags(FLAGS)
+    .tips(&["request_policy:all_nodes", "response_policy:all_succeeded"]);
 
 fn delete_users(call: &mut SessionCall<'_>, args: &mut Args<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {
     let names = args.rest();
