@@ -1,5 +1,6 @@
 //! What stands between a command and its function: a list of guards, in the order in which a client meets them.
 
+use crate::alerts::Alert;
 use crate::pause::Paused;
 use crate::session::Session;
 use crate::shared::{CommandRow, Shared};
@@ -13,7 +14,7 @@ use ochre_resp::Args as Words;
 type Guard = fn(&Worker, &Session, &CommandRow, Words<'_>) -> Result<(), Error>;
 
 /// In the order in which a client meets them; the first that refuses answers.
-const GUARDS: &[Guard] = &[authentication, authorization, subscriber_mode];
+const GUARDS: &[Guard] = &[authentication, authorization, snapshot_failed, subscriber_mode];
 
 /// The command that the words name, a subcommand of a container resolved, with the right number of words.
 #[inline]
@@ -74,7 +75,7 @@ fn shown(bytes: &[u8]) -> String {
 /// Asks all guards. Nearly always nothing is out of the ordinary, and none is asked.
 #[inline]
 pub fn admit(worker: &Worker, session: &Session, row: &CommandRow, words: Words<'_>) -> Result<(), Error> {
-    if session.unrestricted && session.subscriptions.is_none() {
+    if session.unrestricted && session.subscriptions.is_none() && worker.shared.alerts.none() {
         return Ok(());
     }
     GUARDS.iter().try_for_each(|guard| guard(worker, session, row, words))
@@ -86,6 +87,22 @@ fn authentication(_: &Worker, session: &Session, row: &CommandRow, _: Words<'_>)
 
 fn authorization(worker: &Worker, session: &Session, row: &CommandRow, words: Words<'_>) -> Result<(), Error> {
     if session.unrestricted { Ok(()) } else { crate::access::check(worker.shared, session, row, words) }
+}
+
+/// Nothing may be changed that could be lost, when somebody counts on snapshots and they fail.
+fn snapshot_failed(worker: &Worker, _: &Session, row: &CommandRow, _: Words<'_>) -> Result<(), Error> {
+    let settings = &worker.shared.settings.persistence;
+    let refuses = worker.shared.alerts.is_on(Alert::SnapshotFailed)
+        && (row.flags.has(WRITE) || row.full_name == "ping")
+        && settings.stop_writes_on_bgsave_error.get()
+        && !settings.save.get().is_empty();
+    if !refuses {
+        return Ok(());
+    }
+    Err(Error::fixed(
+        "MISCONF Ochre is set to save snapshots, but cannot write them to disk at present. Commands that change data are \
+         refused, because stop-writes-on-bgsave-error is on. The log says what is wrong.",
+    ))
 }
 
 fn subscriber_mode(_: &Worker, session: &Session, row: &CommandRow, _: Words<'_>) -> Result<(), Error> {
@@ -117,7 +134,7 @@ pub fn must_pause(worker: &Worker, row: &CommandRow) -> bool {
         Paused::Nothing => false,
         Paused::Writes => row.flags.has(WRITE) || matches!(row.full_name.as_str(), "publish" | "spublish" | "exec"),
         // Whoever paused must be able to end it.
-        Paused::All => row.full_name != "client|unpause" && row.full_name != "client|pause",
+        Paused::All => !matches!(row.full_name.as_str(), "client|unpause" | "client|pause" | "shutdown"),
     }
 }
 

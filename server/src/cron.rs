@@ -70,6 +70,7 @@ pub fn run(worker: &mut Worker, reactor: &mut Reactor) {
         let pause_ms = if report.more { 1 } else { EXPIRY_PERIOD_MS };
         worker.cron.next_expiry_ms = now_ms + pause_ms;
         if worker.id == 0 {
+            crate::persistence::save::run_cron(worker.shared);
             // For the peak that INFO shows: it is the largest of what is seen.
             ochre_collections::allocated_bytes();
         }

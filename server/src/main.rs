@@ -3,6 +3,7 @@
 mod access;
 mod admission;
 mod aftermath;
+mod alerts;
 mod blocking;
 mod calendar;
 mod clients;

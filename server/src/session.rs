@@ -22,6 +22,8 @@ pub enum Wait {
     Shard(Attempt),
     /// CLIENT PAUSE.
     Pause,
+    /// Another thread's work, whose end brings the reply.
+    Answer,
     /// A key with something to take.
     Key { waiter: Arc<ochre_keyspace::Waiter>, timer: Option<TimerId> },
 }

@@ -1,6 +1,7 @@
 //! What all event loops share: settings, the keyspace, the command table, the clients and the counters.
 
 use crate::access::AccessControl;
+use crate::alerts::Alerts;
 use crate::clients::Registry;
 use crate::commands::SessionFn;
 use crate::counters::{Counters, ErrorCounts};
@@ -10,6 +11,8 @@ use crate::listen::OpenListeners;
 use crate::monitors::Monitors;
 use crate::pause::Pause;
 use crate::persistence::log::Log;
+use crate::persistence::save::Saves;
+use crate::persistence::snapshot::WritingThread;
 use crate::rates::Rates;
 use crate::settings::Settings;
 use crate::slow_commands::CommandLogs;
@@ -31,6 +34,9 @@ pub enum Run {
 
 /// A command as dispatch sees it.
 pub type CommandRow = Row<Run>;
+
+/// Writes the reply of a command that another thread has finished.
+pub type Answer = Box<dyn FnOnce(&mut ochre_resp::Reply<'_>) + Send>;
 
 /// What one thread tells another.
 pub enum Message {
@@ -60,6 +66,16 @@ pub enum Message {
     Unblocked { waiter: Arc<Waiter>, reply: Vec<u8> },
     /// Those who wait for this key may be served, but needed locks that were busy.
     Ready { db: usize, key: Box<[u8]> },
+    /// Take a snapshot as soon as all shards are free.
+    Cut(Box<crate::persistence::snapshot::Request>),
+    /// A snapshot is being taken: walk through the keyspace.
+    Walk(Arc<crate::persistence::snapshot::Job>),
+    /// What waits to be written is less again: walk on.
+    WalkOn,
+    /// The reply of a command whose client waits for another thread's work.
+    Answer { client: u64, write: Answer },
+    /// Whoever sent it waits until every loop has ended the command that it ran.
+    Quiet(Arc<crate::persistence::shutdown::QuietPoint>),
     /// Stop the loop.
     Stop,
 }
@@ -126,6 +142,9 @@ pub struct Shared {
     pub latency_events: LatencyEvents,
     pub monitors: Monitors,
     pub log: Log,
+    pub saves: Saves,
+    pub snapshot_thread: WritingThread,
+    pub alerts: Alerts,
     pub rates: Rates,
     pub tls: crate::tls::Tls,
 }

@@ -1,5 +1,8 @@
 //! SIGTERM and SIGINT end the server cleanly; a second one ends it at once.
 
+use crate::pause::Hold;
+use crate::persistence::save;
+use crate::persistence::shutdown::{self, Manner};
 use crate::shared::Shared;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -14,12 +17,20 @@ pub fn watch(shared: &'static Shared) -> std::io::Result<()> {
     std::thread::Builder::new().name("signals".into()).spawn(move || {
         for signal in signals.forever() {
             let name = if signal == SIGINT { "SIGINT" } else { "SIGTERM" };
-            if shared.shutting_down.load(Ordering::SeqCst) {
+            if shared.shutting_down.load(Ordering::SeqCst) || shared.pause.is_held(Hold::All) {
                 crate::log::warning(format_args!("Received {name} again, exiting at once"));
+                save::remove_temporary_file();
                 std::process::exit(1);
             }
             crate::log::notice(format_args!("Received {name} scheduling shutdown..."));
-            shared.stop();
+            let process = &shared.settings.process;
+            let bits = if signal == SIGINT { &process.shutdown_on_sigint } else { &process.shutdown_on_sigterm };
+            let on_failure = || {
+                crate::log::warning(format_args!(
+                    "SIGTERM received but errors trying to shut down the server, check the logs for more information"
+                ));
+            };
+            shutdown::begin(shared, Manner::from_bits(bits.get()), Box::new(on_failure));
         }
     })?;
     Ok(())

@@ -1,6 +1,7 @@
 //! Start and end of the server: arguments, configuration, listeners, event loops.
 
 use crate::access::AccessControl;
+use crate::alerts::Alerts;
 use crate::clients::Registry;
 use crate::counters::ErrorCounts;
 use crate::latency::LatencyEvents;
@@ -8,6 +9,8 @@ use crate::lazyfree::Lazyfree;
 use crate::monitors::Monitors;
 use crate::pause::Pause;
 use crate::persistence::log::Log;
+use crate::persistence::save::{self, Saves};
+use crate::persistence::snapshot::WritingThread;
 use crate::rates::Rates;
 use crate::settings::Settings;
 use crate::shared::{DebugSwitches, Run, Shared, command_table};
@@ -95,6 +98,10 @@ fn serve(
         latency_events: LatencyEvents::default(),
         monitors: Monitors::default(),
         log: Log::default(),
+        saves: Saves::new(ochre_clock::now_ms()),
+        snapshot_thread: WritingThread::start()
+            .map_err(|error| format!("Can't start the thread that writes snapshots: {error}"))?,
+        alerts: Alerts::default(),
         rates: Rates::default(),
         tls: Default::default(),
         settings,
@@ -120,6 +127,7 @@ fn serve(
     }
     log::notice(format_args!("Ready to accept connections"));
     run_loops(shared, reactors);
+    save::remove_temporary_file();
     listen::remove_unix_socket(&shared.settings);
     log::warning(format_args!("Ochre is now ready to exit, bye bye..."));
     Ok(())

@@ -4,9 +4,10 @@ use crate::blocking::Leftover;
 use crate::clients::{Client, Texts, traits};
 use crate::counters::Counters;
 use crate::dispatch::{Call, Flow};
+use crate::persistence::snapshot;
 use crate::session::{Session, Wait};
 use crate::settings::network::OutputClass;
-use crate::shared::{Message, Shared};
+use crate::shared::{Answer, Message, Shared};
 use crate::{crash, cron, settings_view};
 use ochre_collections::lock::Attempt;
 use ochre_keyspace::{Context, Effects, Waiter};
@@ -53,6 +54,10 @@ pub struct Worker {
     /// When the waits of blocked clients end.
     pub timers: Timers<Arc<Waiter>>,
     pub leftovers: Vec<Leftover>,
+    /// This loop's part in the snapshot that is being taken.
+    pub walker: Option<snapshot::Walker>,
+    /// Snapshots that wait for all shards.
+    pub cuts: std::collections::VecDeque<snapshot::PendingCut>,
     /// Keys that became ready while the locks to serve those who wait for them were not held: database and key.
     pub ready: Vec<(usize, Box<[u8]>)>,
     pub cron: cron::Cron,
@@ -90,6 +95,8 @@ impl Worker {
             paused: Vec::new(),
             timers: Timers::new(),
             leftovers: Vec::new(),
+            walker: None,
+            cuts: Default::default(),
             ready: Vec::new(),
             cron: cron::Cron::new(id),
             last_tick_ns: ochre_clock::monotonic_ns(),
@@ -115,7 +122,8 @@ impl Worker {
         // Commands and busy time of all turns so far.
         let mut before = (0, 0);
         while !self.stopping {
-            let has_work = !self.runnable.is_empty() || !self.ready.is_empty() || !self.leftovers.is_empty();
+            let walks = self.walker.as_ref().is_some_and(snapshot::Walker::has_work);
+            let has_work = !self.runnable.is_empty() || !self.ready.is_empty() || !self.leftovers.is_empty() || walks;
             let timeout = match has_work {
                 true => Duration::ZERO,
                 false => self.cron.timeout(self.context.now_ms, self.timers.next_deadline_ms()),
@@ -125,6 +133,7 @@ impl Worker {
             self.drain_mailbox(&mut reactor);
             self.run_runnable(&mut reactor);
             cron::run(&mut self, &mut reactor);
+            snapshot::step(&mut self);
             self.note_turn(&mut before);
         }
         Ok(())
@@ -699,10 +708,36 @@ impl Worker {
                 Message::RedirectionBroken { client } => self.redirection_broken(reactor, client),
                 Message::Unblocked { waiter, reply } => self.unblocked(reactor, &waiter, &reply),
                 Message::Ready { db, key } => self.ready.push((db, key)),
+                Message::Cut(request) => self.ask_for_cut(request),
+                Message::Walk(job) => self.walker = Some(snapshot::Walker::new(job)),
+                Message::WalkOn => {
+                    if let Some(walker) = &mut self.walker {
+                        walker.wake();
+                    }
+                }
+                Message::Answer { client, write } => self.answer(reactor, client, write),
+                Message::Quiet(point) => point.pass(),
                 Message::Stop => self.stopping = true,
             }
         }
         self.messages = messages;
+        self.take_cuts();
+    }
+
+    /// Gives a client the reply it waits for, and goes on with what it has sent meanwhile.
+    fn answer(&mut self, reactor: &mut Reactor, client: u64, write: Answer) {
+        let Some(mut session) = self.take_client(client) else { return };
+        if matches!(session.wait, Wait::Answer) {
+            session.wait = Wait::Nothing;
+            let protocol = protocol_of(&session);
+            let mut bytes = Vec::new();
+            write(&mut Reply::new(&mut bytes, protocol));
+            if session.reply_mode == crate::session::ReplyMode::On {
+                session.output.append(&mut bytes);
+            }
+            self.process_input(reactor, &mut session);
+        }
+        self.settle(reactor, session);
     }
 
     pub fn session_of(&mut self, client: u64) -> Option<&mut Session> {

@@ -218,8 +218,8 @@ impl TableCut {
 /// Receives a database's number and one of its entries; answers how much of the step's room that took.
 pub type Visit<'v> = dyn FnMut(usize, EntryRef<'_, Object>) -> usize + 'v;
 
-/// Bytes of an entry with all that is behind it.
-fn bytes_of(entry: &Entry) -> usize {
+/// Bytes of an entry with all that is behind it, about.
+pub fn bytes_of(entry: &Entry) -> usize {
     let behind = match entry.as_ref().view() {
         View::Object(object) => object.memory_bytes(),
         _ => 0,
@@ -313,6 +313,14 @@ impl Keyspace {
     /// Whether a snapshot is being taken.
     pub fn is_being_cut(&self) -> bool {
         self.is_being_cut.load(Ordering::Acquire)
+    }
+}
+
+impl crate::Locked<'_> {
+    /// Begins a snapshot of this moment, see [`Keyspace::cut`].
+    pub fn cut(&mut self) -> Option<Arc<Cut>> {
+        let keyspace = self.keyspace();
+        keyspace.cut(self.guard_mut())
     }
 }
 

@@ -7,7 +7,18 @@ use super::{Row, Settings};
 const THEMES: &[&str] = &["Persistence", "Replication", "Cluster"];
 
 /// What works of them all the same.
-const WORKS: &[&str] = &["dir", "rdb-dialect", "sanitize-dump-payload"];
+const WORKS: &[&str] = &[
+    "dir",
+    "save",
+    "dbfilename",
+    "rdbcompression",
+    "rdbchecksum",
+    "rdb-dialect",
+    "sanitize-dump-payload",
+    "rdb-save-incremental-fsync",
+    "rdb-key-save-delay",
+    "stop-writes-on-bgsave-error",
+];
 
 /// Single settings of the other themes.
 const NAMES: &[&str] = &[
@@ -39,8 +50,6 @@ const NAMES: &[&str] = &[
     "set-proc-title",
     "proc-title-template",
     "shutdown-timeout",
-    "shutdown-on-sigint",
-    "shutdown-on-sigterm",
     "oom-score-adj",
     "oom-score-adj-values",
 ];

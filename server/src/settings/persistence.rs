@@ -96,8 +96,12 @@ pub(super) const ROWS: &[Row] = &[
         .mirrored(|live| &live.persistence.rdb_save_incremental_fsync),
     Row::choice::<RdbVersionCheck>("rdb-version-check", "strict", "Whether snapshots of unknown versions are refused.")
         .mirrored(|live| &live.persistence.rdb_version_check),
-    Row::choice::<SanitizePayload>("sanitize-dump-payload", "no", "Whose RESTORE payloads are checked in depth; here all are.")
-        .mirrored(|live| &live.persistence.sanitize_dump_payload),
+    Row::choice::<SanitizePayload>(
+        "sanitize-dump-payload",
+        "no",
+        "Whose RESTORE payloads are checked in depth; here all are.",
+    )
+    .mirrored(|live| &live.persistence.sanitize_dump_payload),
     Row::switch("stop-writes-on-bgsave-error", true, "Refuse writes while the last snapshot has failed.")
         .mirrored(|live| &live.persistence.stop_writes_on_bgsave_error),
     Row::switch("appendonly", false, "Keep an append-only file.")

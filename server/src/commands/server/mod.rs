@@ -12,6 +12,7 @@ mod ends;
 mod info;
 mod latency;
 mod memory;
+mod saving;
 mod slowlog;
 mod small;
 mod user_files;
@@ -29,7 +30,9 @@ pub const COMMANDS: &[Command] = &[
     memory::MEMORY,
     slowlog::COMMANDLOG,
     slowlog::SLOWLOG,
-    small::LASTSAVE,
+    saving::BGSAVE,
+    saving::LASTSAVE,
+    saving::SAVE,
     small::LOLWUT,
     small::MODULE,
     small::MONITOR,

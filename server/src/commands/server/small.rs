@@ -1,4 +1,4 @@
-//! Commands of few words: TIME, ROLE, LASTSAVE, MONITOR, REPLICAOF, MODULE and LOLWUT.
+//! Commands of few words: TIME, ROLE, MONITOR, REPLICAOF, MODULE and LOLWUT.
 
 use crate::commands::help::help;
 use crate::commands::{Command, SessionCall};
@@ -49,18 +49,6 @@ fn monitor(call: &mut SessionCall<'_>, _: &mut Args<'_>, reply: &mut Reply<'_>) 
     }
     call.shared().monitors.add(call.session);
     reply.ok();
-    Ok(())
-}
-
-pub const LASTSAVE: Command = Command::new(Group::Server, "LASTSAVE", "", lastsave)
-    .summary("Replies when the data was last saved, or the server started: Unix time in seconds.")
-    .cost("O(1)")
-    .tips(&["nondeterministic_output"])
-    .categories(CAT_ADMIN | CAT_DANGEROUS)
-    .flags(LOADING | STALE | FAST);
-
-fn lastsave(call: &mut SessionCall<'_>, _: &mut Args<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {
-    reply.integer((call.shared().started_ms / 1000) as i64);
     Ok(())
 }
 

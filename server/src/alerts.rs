@@ -1,0 +1,35 @@
+//! What keeps ordinary commands from being admitted: one word that the hot path looks at, and nobody asks further while it is zero.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// A state of the server in which some commands are refused. Each has a guard in `admission`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Alert {
+    /// The last snapshot in the background failed.
+    SnapshotFailed = 1,
+}
+
+/// The alerts that are on.
+#[derive(Default, Debug)]
+pub struct Alerts(AtomicU32);
+
+impl Alerts {
+    /// Whether all is as usual.
+    #[inline]
+    pub fn none(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == 0
+    }
+
+    pub fn is_on(&self, alert: Alert) -> bool {
+        self.0.load(Ordering::Relaxed) & alert as u32 != 0
+    }
+
+    pub fn set(&self, alert: Alert, on: bool) {
+        if on {
+            self.0.fetch_or(alert as u32, Ordering::SeqCst);
+        } else {
+            self.0.fetch_and(!(alert as u32), Ordering::SeqCst);
+        }
+    }
+}

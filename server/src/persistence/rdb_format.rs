@@ -1,0 +1,143 @@
+//! Snapshots in the format that Redis and Valkey load.
+
+use super::snapshot::{Encoder, Format};
+use crate::settings::Settings;
+use crate::settings::memory::EvictionPolicy;
+use crate::shared::Shared;
+use ochre_collections::EntryRef;
+use ochre_digest::Crc64;
+use ochre_keyspace::{AccessClock, Cut};
+use ochre_rdb::{Access, Dialect, Writer};
+use ochre_values::Object;
+
+/// What a file is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// A snapshot file.
+    Save,
+    /// The base of an append-only file.
+    AppendOnlyBase,
+}
+
+/// RDB, as the settings of this moment want it.
+pub struct RdbFormat {
+    shared: &'static Shared,
+    dialect: Dialect,
+    compresses: bool,
+    sums: bool,
+    access: Uses,
+    clock: AccessClock,
+    purpose: Purpose,
+}
+
+/// What of the use of keys is written.
+#[derive(Clone, Copy)]
+enum Uses {
+    Nothing,
+    IdleTime,
+    Frequency,
+}
+
+/// The last byte before the checksum.
+const END: u8 = 255;
+
+impl RdbFormat {
+    pub fn new(shared: &'static Shared, purpose: Purpose) -> RdbFormat {
+        let settings = &shared.settings;
+        let policy = crate::settings_view::access_policy(settings);
+        RdbFormat {
+            shared,
+            dialect: crate::settings_view::dialect(settings),
+            compresses: settings.persistence.rdbcompression.get(),
+            sums: settings.persistence.rdbchecksum.get(),
+            access: uses(settings),
+            clock: AccessClock::new(policy, ochre_clock::now_ms(), 1),
+            purpose,
+        }
+    }
+
+    fn writer(&self) -> Writer {
+        // The checksum is that of the whole file, which many writers write together.
+        Writer::new(self.dialect).compressing(self.compresses).with_checksum(false)
+    }
+}
+
+fn uses(settings: &Settings) -> Uses {
+    match settings.memory.maxmemory_policy.get() {
+        EvictionPolicy::AllkeysLfu | EvictionPolicy::VolatileLfu => Uses::Frequency,
+        EvictionPolicy::AllkeysLru | EvictionPolicy::VolatileLru => Uses::IdleTime,
+        _ => Uses::Nothing,
+    }
+}
+
+impl Format for RdbFormat {
+    fn begin(&self, cut: &Cut, out: &mut Vec<u8>) {
+        let mut writer = self.writer();
+        let created = (ochre_clock::now_ms() / 1000).to_string();
+        let memory = ochre_collections::allocated_bytes().to_string();
+        let is_base = if self.purpose == Purpose::AppendOnlyBase { "1" } else { "0" };
+        let aux: [(&[u8], &[u8]); 6] = [
+            // Tools of the peers read the version of a peer here.
+            (b"redis-ver", b"7.4.0"),
+            (b"ochre-ver", env!("CARGO_PKG_VERSION").as_bytes()),
+            (b"redis-bits", b"64"),
+            (b"ctime", created.as_bytes()),
+            (b"used-mem", memory.as_bytes()),
+            (b"aof-base", is_base.as_bytes()),
+        ];
+        writer.header(&aux);
+        for source in self.shared.saves.function_sources() {
+            writer.function(&source);
+        }
+        // Databases take turns later on; how large each is going to be is told here once.
+        for (db, size) in cut.sizes().iter().enumerate().filter(|(_, size)| size.keys > 0) {
+            writer.select_db(db);
+            writer.resize_db(size.keys, size.deadlines);
+        }
+        writer.drain_into(out);
+    }
+
+    fn encoder(&self) -> Box<dyn Encoder> {
+        Box::new(RdbEncoder { writer: self.writer(), access: self.access, clock: self.clock })
+    }
+
+    fn end(&self, mut checksum: Crc64, out: &mut Vec<u8>) {
+        checksum.update(&[END]);
+        let sum = if self.sums { checksum.value() } else { 0 };
+        out.push(END);
+        out.extend_from_slice(&sum.to_le_bytes());
+    }
+
+    fn has_checksum(&self) -> bool {
+        self.sums
+    }
+}
+
+struct RdbEncoder {
+    writer: Writer,
+    access: Uses,
+    clock: AccessClock,
+}
+
+impl Encoder for RdbEncoder {
+    fn select(&mut self, db: usize) {
+        self.writer.select_db(db);
+    }
+
+    fn entry(&mut self, entry: EntryRef<'_, Object>) {
+        let access = match self.access {
+            Uses::Nothing => None,
+            Uses::IdleTime => Some(Access::Idle(u64::from(self.clock.idle_seconds(entry.clock())))),
+            Uses::Frequency => Some(Access::Frequency(self.clock.frequency(entry.clock()) as u8)),
+        };
+        self.writer.entry(entry.key(), entry.expiry_ms(), access, entry.view());
+    }
+
+    fn len(&self) -> usize {
+        self.writer.len()
+    }
+
+    fn take(&mut self) -> Vec<u8> {
+        self.writer.take()
+    }
+}
