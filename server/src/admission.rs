@@ -6,7 +6,7 @@ use crate::session::Session;
 use crate::shared::{CommandRow, Shared};
 use crate::worker::Worker;
 use ochre_commands::Error;
-use ochre_commands::spec::{NO_AUTH, WRITE};
+use ochre_commands::spec::{DENYOOM, NO_AUTH, WRITE};
 use ochre_reactor::{Address, Socket};
 use ochre_resp::Args as Words;
 
@@ -14,7 +14,7 @@ use ochre_resp::Args as Words;
 type Guard = fn(&Worker, &Session, &CommandRow, Words<'_>) -> Result<(), Error>;
 
 /// In the order in which a client meets them; the first that refuses answers.
-const GUARDS: &[Guard] = &[authentication, authorization, snapshot_failed, subscriber_mode];
+const GUARDS: &[Guard] = &[authentication, authorization, memory, snapshot_failed, subscriber_mode];
 
 /// The command that the words name, a subcommand of a container resolved, with the right number of words.
 #[inline]
@@ -75,7 +75,8 @@ fn shown(bytes: &[u8]) -> String {
 /// Asks all guards. Nearly always nothing is out of the ordinary, and none is asked.
 #[inline]
 pub fn admit(worker: &Worker, session: &Session, row: &CommandRow, words: Words<'_>) -> Result<(), Error> {
-    if session.unrestricted && session.subscriptions.is_none() && worker.shared.alerts.none() {
+    let is_quiet = worker.shared.alerts.none() && !worker.pressure.out_of_memory;
+    if session.unrestricted && session.subscriptions.is_none() && is_quiet {
         return Ok(());
     }
     GUARDS.iter().try_for_each(|guard| guard(worker, session, row, words))
@@ -103,6 +104,20 @@ fn snapshot_failed(worker: &Worker, _: &Session, row: &CommandRow, _: Words<'_>)
         "MISCONF Ochre is set to save snapshots, but cannot write them to disk at present. Commands that change data are \
          refused, because stop-writes-on-bgsave-error is on. The log says what is wrong.",
     ))
+}
+
+/// When memory is full and nothing can be evicted, commands that need more of it are refused. A transaction grows with all that
+/// is queued, and ends only if nothing in it needs memory.
+fn memory(worker: &Worker, session: &Session, row: &CommandRow, _: Words<'_>) -> Result<(), Error> {
+    if !worker.pressure.out_of_memory {
+        return Ok(());
+    }
+    let is_refused = match &session.transaction {
+        None => row.flags.has(DENYOOM),
+        Some(transaction) if row.full_name == "exec" => transaction.has_command_with(worker.shared, DENYOOM),
+        Some(_) => !crate::transaction::runs_at_once(row),
+    };
+    if is_refused { Err(Error::OUT_OF_MEMORY) } else { Ok(()) }
 }
 
 fn subscriber_mode(_: &Worker, session: &Session, row: &CommandRow, _: Words<'_>) -> Result<(), Error> {

@@ -4,6 +4,7 @@ use crate::admission;
 use crate::aftermath;
 use crate::blocking::{self, Blocked};
 use crate::commands::SessionCall;
+use crate::pressure;
 use crate::session::{ReplyMode, Session};
 use crate::shared::{CommandRow, Run, Shared};
 use crate::tracking;
@@ -68,6 +69,7 @@ pub fn execute(
     let mark = output.len();
     let mut reply = Reply::new(output, protocol_of(session));
     let row = worker.shared.commands.rows().get(call.row);
+    pressure::make_room(worker);
     let flow = match admission::resolve(row, words).and_then(|row| {
         admission::admit(worker, session, row, words)?;
         Ok(row)
@@ -346,11 +348,19 @@ fn refuse(
     error: &Error,
     reply: &mut Reply<'_>,
 ) -> Flow {
-    if let Some(transaction) = &mut session.transaction {
-        transaction.failed = true;
-    }
     if let Some(row) = row {
         worker.counters().commands[row.id].rejected.add(1);
+    }
+    if session.transaction.is_some() && row.is_some_and(|row| row.full_name == "exec") {
+        // EXEC with the right words ends the transaction, whatever the reason to refuse it.
+        transaction::end(session, &mut worker.leftovers);
+        let reason = error.as_str().split_once(' ').map_or("", |(_, reason)| reason);
+        worker.count_error("EXECABORT");
+        reply.error(&format!("EXECABORT Transaction discarded because of: {reason}"));
+        return Flow::Done;
+    }
+    if let Some(transaction) = &mut session.transaction {
+        transaction.failed = true;
     }
     worker.count_error(error.code());
     reply.error(error.as_str());

@@ -1,7 +1,7 @@
 //! Freeing what is large in the background: no event loop waits for the allocator to walk through a million keys.
 
 use ochre_keyspace::Garbage;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
@@ -19,14 +19,21 @@ pub struct Lazyfree {
 struct Progress {
     /// Keys handed over and not yet freed.
     pending: AtomicU64,
+    /// Bytes of values handed over and not yet freed, about.
+    pending_bytes: AtomicUsize,
+    /// Databases handed over and not yet freed.
+    databases: AtomicUsize,
     /// Keys freed in the background since the start or the last reset.
     freed: AtomicU64,
 }
 
 impl Progress {
     fn free(&self, garbage: Garbage) {
-        let keys = garbage.keys() as u64;
+        let (keys, bytes) = (garbage.keys() as u64, garbage.value_bytes());
+        let is_database = matches!(garbage, Garbage::Table(_));
         drop(garbage);
+        self.pending_bytes.fetch_sub(bytes, Ordering::Relaxed);
+        self.databases.fetch_sub(usize::from(is_database), Ordering::Relaxed);
         self.pending.fetch_sub(keys, Ordering::Relaxed);
         self.freed.fetch_add(keys, Ordering::Relaxed);
     }
@@ -63,7 +70,10 @@ impl Lazyfree {
         if !garbage.frees_slowly() {
             return drop(garbage);
         }
-        self.progress.pending.fetch_add(garbage.keys() as u64, Ordering::Relaxed);
+        let progress = &self.progress;
+        progress.pending.fetch_add(garbage.keys() as u64, Ordering::Relaxed);
+        progress.pending_bytes.fetch_add(garbage.value_bytes(), Ordering::Relaxed);
+        progress.databases.fetch_add(usize::from(matches!(garbage, Garbage::Table(_))), Ordering::Relaxed);
         // The thread lives as long as this sender does, so it takes everything.
         let _ = self.sender.send(garbage);
     }
@@ -71,6 +81,16 @@ impl Lazyfree {
     /// Keys that wait to be freed.
     pub fn pending_keys(&self) -> u64 {
         self.progress.pending.load(Ordering::Relaxed)
+    }
+
+    /// Bytes of single values that wait to be freed, about.
+    pub fn pending_bytes(&self) -> usize {
+        self.progress.pending_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Whether a whole database waits to be freed: nobody knows how many bytes that are.
+    pub fn frees_databases(&self) -> bool {
+        self.progress.databases.load(Ordering::Relaxed) > 0
     }
 
     /// Keys that were freed in the background.

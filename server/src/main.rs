@@ -19,6 +19,7 @@ mod log;
 mod monitors;
 mod pause;
 mod persistence;
+mod pressure;
 mod publish;
 mod rates;
 mod session;

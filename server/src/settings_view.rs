@@ -41,6 +41,7 @@ pub fn access_policy(settings: &Settings) -> Policy {
             log_factor: settings.memory.lfu_log_factor.get() as u32,
             decay_minutes: settings.memory.lfu_decay_time_minutes.get() as u32,
         },
+        EvictionPolicy::AllkeysLrm | EvictionPolicy::VolatileLrm => Policy::Lrm,
         _ => Policy::Lru,
     }
 }

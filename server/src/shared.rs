@@ -13,6 +13,7 @@ use crate::pause::Pause;
 use crate::persistence::log::Log;
 use crate::persistence::save::Saves;
 use crate::persistence::snapshot::WritingThread;
+use crate::pressure::SharedPressure;
 use crate::rates::Rates;
 use crate::settings::Settings;
 use crate::slow_commands::CommandLogs;
@@ -147,6 +148,7 @@ pub struct Shared {
     pub alerts: Alerts,
     pub rates: Rates,
     pub tls: crate::tls::Tls,
+    pub pressure: SharedPressure,
 }
 
 /// What DEBUG turns on and off.

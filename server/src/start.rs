@@ -11,6 +11,7 @@ use crate::pause::Pause;
 use crate::persistence::log::Log;
 use crate::persistence::save::{self, Saves};
 use crate::persistence::snapshot::WritingThread;
+use crate::pressure::SharedPressure;
 use crate::rates::Rates;
 use crate::settings::Settings;
 use crate::shared::{DebugSwitches, Run, Shared, command_table};
@@ -104,6 +105,7 @@ fn serve(
         alerts: Alerts::default(),
         rates: Rates::default(),
         tls: Default::default(),
+        pressure: SharedPressure::default(),
         settings,
     }));
     settings_apply::register(shared);

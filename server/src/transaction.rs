@@ -6,7 +6,7 @@ use crate::clients::traits;
 use crate::commands::SessionCall;
 use crate::dispatch::{Flow, shards_of};
 use crate::session::Session;
-use crate::shared::{CommandRow, Run};
+use crate::shared::{CommandRow, Run, Shared};
 use crate::tracking;
 use ochre_collections::ShardSet;
 use ochre_collections::lock::{Attempt, Ticket};
@@ -27,6 +27,19 @@ pub struct Transaction {
     pub db: usize,
 }
 
+impl Transaction {
+    /// Whether a command with this flag is queued.
+    #[cold]
+    pub fn has_command_with(&self, shared: &Shared, flag: u32) -> bool {
+        let mut batch = Batch::default();
+        self.queued.iter().any(|words| {
+            let command = batch.push(words.iter().map(|word| &**word));
+            let words = batch.args(&command, &[]);
+            crate::admission::resolve(shared.commands.find(words.at(0)), words).is_ok_and(|row| row.flags.has(flag))
+        })
+    }
+}
+
 /// The keys that a client watches.
 pub struct Watch {
     pub flag: Arc<WatchFlag>,
@@ -36,7 +49,7 @@ pub struct Watch {
 }
 
 /// Whether a command runs at once even between MULTI and EXEC.
-fn runs_at_once(row: &CommandRow) -> bool {
+pub fn runs_at_once(row: &CommandRow) -> bool {
     matches!(row.full_name.as_str(), "exec" | "discard" | "multi" | "watch" | "quit" | "reset")
 }
 

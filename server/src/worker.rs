@@ -5,6 +5,7 @@ use crate::clients::{Client, Texts, traits};
 use crate::counters::Counters;
 use crate::dispatch::{Call, Flow};
 use crate::persistence::snapshot;
+use crate::pressure::{self, Pressure};
 use crate::session::{Session, Wait};
 use crate::settings::network::OutputClass;
 use crate::shared::{Answer, Message, Shared};
@@ -61,6 +62,7 @@ pub struct Worker {
     /// Keys that became ready while the locks to serve those who wait for them were not held: database and key.
     pub ready: Vec<(usize, Box<[u8]>)>,
     pub cron: cron::Cron,
+    pub pressure: Pressure,
     /// End of the last command, ns of the monotonic clock: the next command's beginning.
     pub last_tick_ns: u64,
     /// Commands that take at least so long are noted in the slow log, ns.
@@ -99,6 +101,7 @@ impl Worker {
             cuts: Default::default(),
             ready: Vec::new(),
             cron: cron::Cron::new(id),
+            pressure: Pressure::default(),
             last_tick_ns: ochre_clock::monotonic_ns(),
             slow_ns: u64::MAX,
             large_request_bytes: usize::MAX,
@@ -123,7 +126,11 @@ impl Worker {
         let mut before = (0, 0);
         while !self.stopping {
             let walks = self.walker.as_ref().is_some_and(snapshot::Walker::has_work);
-            let has_work = !self.runnable.is_empty() || !self.ready.is_empty() || !self.leftovers.is_empty() || walks;
+            let has_work = !self.runnable.is_empty()
+                || !self.ready.is_empty()
+                || !self.leftovers.is_empty()
+                || self.pressure.unfinished
+                || walks;
             let timeout = match has_work {
                 true => Duration::ZERO,
                 false => self.cron.timeout(self.context.now_ms, self.timers.next_deadline_ms()),
@@ -134,6 +141,7 @@ impl Worker {
             self.run_runnable(&mut reactor);
             cron::run(&mut self, &mut reactor);
             snapshot::step(&mut self);
+            pressure::make_room(&mut self);
             self.note_turn(&mut before);
         }
         Ok(())
@@ -179,6 +187,7 @@ impl Worker {
         self.slow_ns = settings_view::slow_ns(&self.shared.settings);
         (self.large_request_bytes, self.large_reply_bytes) = settings_view::large_bytes(&self.shared.settings);
         self.cron.apply_settings(&self.shared.settings);
+        self.pressure.apply_settings(&self.shared.settings);
     }
 
     /// Every session of this loop.

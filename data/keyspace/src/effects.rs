@@ -31,6 +31,18 @@ impl Garbage {
         }
     }
 
+    /// Bytes of a single value, about; 0 for a table, which nobody has counted.
+    pub fn value_bytes(&self) -> usize {
+        match self {
+            Garbage::Table(_) => 0,
+            Garbage::Object(object) => object.memory_bytes(),
+            Garbage::Entry(entry) => match entry.as_ref().view() {
+                View::Object(object) => object.memory_bytes(),
+                _ => 0,
+            },
+        }
+    }
+
     /// Whether it takes longer to free than to hand over.
     pub fn frees_slowly(&self) -> bool {
         match self {

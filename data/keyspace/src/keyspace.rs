@@ -1,7 +1,7 @@
 //! All keys of all databases, cut into shards.
 
 use crate::snapshot::TableCut;
-use crate::{AccessClock, Class, Effects, Entry, Key, Locked, Waiters, Watchers};
+use crate::{AccessClock, Class, Effects, Entry, Ghosts, Key, Locked, Waiters, Watchers};
 use ochre_collections::Table;
 use ochre_collections::lock::{Guard, ShardSet, Shards, Ticket};
 use ochre_values::Limits;
@@ -35,6 +35,8 @@ pub struct Shard {
     pub databases: Box<[Database]>,
     pub watchers: Watchers,
     pub waiters: Waiters,
+    /// What is remembered of evicted keys.
+    pub ghosts: Ghosts,
 }
 
 /// All shards.
@@ -97,6 +99,7 @@ impl Keyspace {
             databases: (0..options.databases).map(|_| Database::default()).collect(),
             watchers: Watchers::default(),
             waiters: Waiters::default(),
+            ghosts: Ghosts::default(),
         };
         let shards = if options.single_threaded {
             Shards::single_threaded(options.shards, make)

@@ -4,7 +4,7 @@ use crate::edit::{Edit, small_pack};
 use crate::effects::{Effects, Event, Garbage, LogMode, count};
 use crate::keyspace::{Context, Database, Keyspace, Shard};
 use crate::strings::{Text, value_of};
-use crate::{Block, Class, Entry, Key, Waiter};
+use crate::{Block, Class, Entry, Ghosts, Key, Waiter};
 use ochre_collections::lock::{Guard, ShardSet};
 use ochre_collections::{EntryRef, Value, View};
 use ochre_collections::{Lookup, Random, Slot};
@@ -224,7 +224,7 @@ impl<'a> Locked<'a> {
         match database.table.find(key.hash(), key.bytes()) {
             Some(mut slot) => {
                 if !no_touch {
-                    let touched = clock.touched(slot.item().clock());
+                    let touched = clock.written(slot.item().clock());
                     slot.set_clock(touched);
                 }
                 database.cut.before_change(&mut slot);
@@ -242,11 +242,12 @@ impl<'a> Locked<'a> {
         if matches!(C::KIND, Kind::List | Kind::SortedSet | Kind::Stream) {
             self.note_ready(key);
         }
-        let database = self.database_mut(key);
+        let db = self.db;
+        let (database, ghosts) = self.place_mut(key);
         match database.table.entry(key.hash(), key.bytes()) {
             Lookup::Found(mut slot) => {
                 if !no_touch {
-                    let touched = clock.touched(slot.item().clock());
+                    let touched = clock.written(slot.item().clock());
                     slot.set_clock(touched);
                 }
                 database.cut.before_change(&mut slot);
@@ -254,7 +255,8 @@ impl<'a> Locked<'a> {
             }
             Lookup::Vacant(slot) => {
                 let epoch = database.cut.epoch(key.hash());
-                Ok(Edit::new(slot, key.bytes(), clock.initial(), epoch, &mut database.deadlines))
+                let initial = ghosts.initial_clock(clock, db, key.hash());
+                Ok(Edit::new(slot, key.bytes(), initial, epoch, &mut database.deadlines))
             }
         }
     }
@@ -290,7 +292,8 @@ impl<'a> Locked<'a> {
         let expire = self.context.expire;
         let notify_new = self.context.notify.any(Class::NEW);
         self.note_loss(self.db, key);
-        let database = self.database_mut(key);
+        let db = self.db;
+        let (database, ghosts) = self.place_mut(key);
         match database.table.entry(key.hash(), key.bytes()) {
             Lookup::Found(mut slot) => {
                 let old = slot.item().expiry_ms();
@@ -312,7 +315,7 @@ impl<'a> Locked<'a> {
                 } else {
                     // SET counts as an access, and a new value starts a new life for LFU.
                     let clock = slot.item().clock();
-                    let touched = access.touched(clock);
+                    let touched = access.written(clock);
                     if touched != clock {
                         slot.set_clock(touched);
                     }
@@ -327,7 +330,7 @@ impl<'a> Locked<'a> {
                     _ => None,
                 };
                 let mut entry = Entry::new(key.bytes(), value, deadline);
-                entry.as_ref().touch(access.initial());
+                entry.as_ref().touch(ghosts.initial_clock(access, db, key.hash()));
                 entry.as_mut().set_epoch(database.cut.epoch(key.hash()));
                 slot.insert(entry);
                 if let Some(deadline) = deadline {
@@ -349,7 +352,7 @@ impl<'a> Locked<'a> {
         let database = self.database_mut(key);
         let mut slot = database.table.find(key.hash(), key.bytes())?;
         if !no_touch {
-            let touched = access.touched(slot.item().clock());
+            let touched = access.written(slot.item().clock());
             slot.set_clock(touched);
         }
         database.cut.before_change(&mut slot);
@@ -376,6 +379,11 @@ impl<'a> Locked<'a> {
         database.deadlines -= usize::from(entry.as_ref().expiry_ms().is_some());
         self.note_loss(db, key);
         Some(entry)
+    }
+
+    /// Evicts the entry of `key`; says whether there was one.
+    pub(crate) fn discard(&mut self, key: &Key<'_>) -> bool {
+        self.discard_from(self.db, key)
     }
 
     /// Frees the entry of `key`, on another thread if it is large; says whether there was one.
@@ -694,6 +702,14 @@ impl<'a> Locked<'a> {
     pub(crate) fn database_mut_in(&mut self, db: usize, key: &Key<'_>) -> &mut Database {
         self.effects.touched = true;
         &mut self.guard.get_mut(self.keyspace.shard_of(key)).databases[db]
+    }
+
+    /// The selected database's part in the shard of `key`, and what that shard remembers of evicted keys.
+    #[inline]
+    pub(crate) fn place_mut(&mut self, key: &Key<'_>) -> (&mut Database, &Ghosts) {
+        self.effects.touched = true;
+        let shard = self.guard.get_mut(self.keyspace.shard_of(key));
+        (&mut shard.databases[self.db], &shard.ghosts)
     }
 
     pub(crate) fn guard(&self) -> &Guard<'a, Shard> {

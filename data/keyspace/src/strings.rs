@@ -155,7 +155,7 @@ impl Locked<'_> {
                     None => slot.set_value(Value::Int(new)),
                 }
                 let clock = slot.item().clock();
-                slot.set_clock(access.touched(clock));
+                slot.set_clock(access.written(clock));
                 Ok(new)
             }
             Lookup::Vacant(slot) => {

@@ -2,7 +2,7 @@
 
 mod usage;
 
-pub use usage::{allocated_bytes, allocated_bytes_peak};
+pub use usage::{Gauge, allocated_bytes, allocated_bytes_peak};
 
 use std::alloc::{GlobalAlloc, Layout};
 use std::ffi::c_void;

@@ -31,9 +31,6 @@ const NAMES: &[&str] = &[
     "bind-source-addr",
     "maxmemory-clients",
     "client-default-resp",
-    "maxmemory",
-    "maxmemory-samples",
-    "maxmemory-eviction-tenacity",
     "active-expire-effort",
     "enable-protected-configs",
     "lua-enable-insecure-api",
@@ -87,9 +84,6 @@ mod tests {
         let named = |lines: &str| settings(lines).changed_but_not_yet().collect::<Vec<_>>();
         assert!(named("").is_empty());
         assert!(named("port 1\ndir /tmp\nappendonly no\ndisable-thp no\n").is_empty());
-        assert_eq!(
-            named("appendonly yes\nmaxmemory 1gb\ntls-cluster yes\n"),
-            ["maxmemory", "appendonly", "tls-cluster"]
-        );
+        assert_eq!(named("appendonly yes\nmaxmemory 1gb\ntls-cluster yes\n"), ["appendonly", "tls-cluster"]);
     }
 }

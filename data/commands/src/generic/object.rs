@@ -4,7 +4,6 @@ use crate::keys::*;
 use crate::spec::*;
 use crate::{Args, Command, Error, Locked, Reply};
 use ochre_collections::View;
-use ochre_keyspace::Policy;
 use ochre_values::{Encoding, Object, Packing};
 
 pub(super) const OBJECT: Command = Command::container(Group::Generic, "OBJECT", SUBCOMMANDS)
@@ -60,7 +59,7 @@ fn freq(data: &mut Locked<'_>, args: &mut Args<'_>, reply: &mut Reply<'_>) -> Re
     let access = data.context().access;
     match data.peek(&args.key()) {
         None => reply.null(),
-        Some(_) if access.policy() == Policy::Lru => return Err(NOT_LFU),
+        Some(_) if !access.is_lfu() => return Err(NOT_LFU),
         Some(entry) => reply.integer(i64::from(access.frequency(entry.clock()))),
     }
     Ok(())
@@ -81,7 +80,7 @@ fn idletime(data: &mut Locked<'_>, args: &mut Args<'_>, reply: &mut Reply<'_>) -
     let access = data.context().access;
     match data.peek(&args.key()) {
         None => reply.null(),
-        Some(_) if access.policy() != Policy::Lru => return Err(LFU),
+        Some(_) if access.is_lfu() => return Err(LFU),
         Some(entry) => reply.integer(i64::from(access.idle_seconds(entry.clock()))),
     }
     Ok(())

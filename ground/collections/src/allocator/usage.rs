@@ -19,6 +19,8 @@ const SLOTS: usize = 256;
 static OWN: [Slot; SLOTS] = [const { Slot { bytes: AtomicUsize::new(0), taken: AtomicBool::new(false) } }; SLOTS];
 static SHARED: Slot = Slot { bytes: AtomicUsize::new(0), taken: AtomicBool::new(true) };
 static PEAK: AtomicUsize = AtomicUsize::new(0);
+/// No slot from this one on has ever been taken.
+static SLOTS_USED: AtomicUsize = AtomicUsize::new(0);
 
 thread_local! {
     /// This thread's slot, once it has one. Without a destructor, so that to reach it takes one instruction.
@@ -51,7 +53,8 @@ pub(super) fn count(bytes: usize) {
 /// Takes a slot for this thread, if there is one left and the thread is not about to end.
 #[cold]
 fn count_first(bytes: usize) {
-    if let Some(slot) = OWN.iter().find(|slot| !slot.taken.swap(true, Acquire)) {
+    if let Some((number, slot)) = OWN.iter().enumerate().find(|(_, slot)| !slot.taken.swap(true, Acquire)) {
+        SLOTS_USED.fetch_max(number + 1, Release);
         // First of all: to touch the lease may allocate, which comes back to here.
         MINE.set(Some(slot));
         if LEASE.try_with(|lease| lease.0.set(Some(slot))).is_ok() {
@@ -64,13 +67,54 @@ fn count_first(bytes: usize) {
 }
 
 /// Bytes of memory that the program has allocated and not freed, in whole blocks of the allocator. Counts while others
-/// allocate, so it is of no one moment. O(256).
+/// allocate, so it is of no one moment. Takes time in proportion to the threads there have been at once.
 pub fn allocated_bytes() -> usize {
-    let sum = OWN.iter().fold(SHARED.bytes.load(Relaxed), |sum, slot| sum.wrapping_add(slot.bytes.load(Relaxed)));
+    let own = &OWN[..SLOTS_USED.load(Acquire)];
+    let sum = own.iter().fold(SHARED.bytes.load(Relaxed), |sum, slot| sum.wrapping_add(slot.bytes.load(Relaxed)));
     // Read in between an allocation in one thread and its release in another the sum may be below zero.
     let bytes = if sum > isize::MAX as usize { 0 } else { sum };
-    PEAK.fetch_max(bytes, Relaxed);
+    // Mostly it is no new peak, and then the line that all share is not written.
+    if bytes > PEAK.load(Relaxed) {
+        PEAK.fetch_max(bytes, Relaxed);
+    }
     bytes
+}
+
+/// Tells a thread how much is allocated nearly for nothing: what it allocates itself is told exactly, what others do is looked
+/// at when it has allocated or freed `STALE_BYTES`, or when [`Gauge::refresh`] asks for it.
+#[derive(Debug, Default)]
+pub struct Gauge {
+    /// `allocated_bytes` when it was last asked, and this thread's own count then.
+    all: usize,
+    own: usize,
+}
+
+/// By so much each of the other threads may have allocated more than a gauge tells.
+const STALE_BYTES: isize = 16 * 1024;
+
+impl Gauge {
+    /// About how many bytes are allocated.
+    #[inline]
+    pub fn bytes(&mut self) -> usize {
+        let changed = own_bytes().wrapping_sub(self.own) as isize;
+        if changed.unsigned_abs() > STALE_BYTES as usize || self.all == 0 {
+            return self.refresh();
+        }
+        self.all.saturating_add_signed(changed)
+    }
+
+    /// How many bytes are allocated.
+    pub fn refresh(&mut self) -> usize {
+        self.own = own_bytes();
+        self.all = allocated_bytes();
+        self.all
+    }
+}
+
+/// This thread's own count, of which only differences mean something.
+#[inline]
+fn own_bytes() -> usize {
+    MINE.get().map_or(0, |slot| slot.bytes.load(Relaxed))
 }
 
 /// The most that `allocated_bytes` has ever told: it is for the caller to ask often.
@@ -96,6 +140,22 @@ mod tests {
         std::thread::spawn(|| count((1_usize << 40).wrapping_neg())).join().expect("the thread counts");
         assert!(allocated_bytes() < before + (1 << 39));
         assert!(allocated_bytes_peak() >= before + (1 << 40));
+    }
+
+    #[test]
+    fn a_gauge_follows_its_own_thread_and_the_others_when_it_is_refreshed() {
+        let _alone = ALONE.lock().expect("tests do not panic here");
+        count(0);
+        let mut gauge = Gauge::default();
+        let before = gauge.bytes();
+        count(1000);
+        assert_eq!(gauge.bytes(), before + 1000);
+        std::thread::spawn(|| count(1 << 40)).join().expect("the thread counts");
+        assert!(gauge.bytes() < before + (1 << 39));
+        assert!(gauge.refresh() >= before + (1 << 40));
+        count((1_usize << 40).wrapping_neg());
+        assert!(gauge.bytes() < before + (1 << 39), "a large change of its own is a reason to look");
+        count(1000_usize.wrapping_neg());
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use super::Table;
 use super::bucket::SLOTS;
 use super::directory::{is_sparse, pointer};
+use super::page::NEVER_MS;
 use super::segment::{Segment, Spot};
 use super::slot::Loan;
 use crate::Keyed;
@@ -57,6 +58,65 @@ impl<T: Keyed> Table<T> {
         Iter::from(self, start).next().or_else(|| self.iter().next())
     }
 
+    /// Shows items that stand together at a place by chance, until `visit` has said `wanted` times that it could use one or
+    /// there were enough to see: at most a few dozen. Neighbours in hash order have nothing else in common, so they are as
+    /// good a sample as any, and their waits for memory overlap.
+    pub fn sample(&self, random: u64, wanted: usize, visit: &mut dyn FnMut(T::Ref<'_>) -> bool) {
+        if !self.is_empty() {
+            self.sample_at(mixed(random), SAMPLED_BUCKETS_MAX, wanted, visit);
+        }
+    }
+
+    /// As `sample`, among those segments in which something may expire at some time, where `sample` would have to look for long.
+    pub fn sample_expiring(&self, random: u64, wanted: usize, visit: &mut dyn FnMut(T::Ref<'_>) -> bool) {
+        let random = mixed(random);
+        let after = |position| self.directory.next_due(position, NEVER_MS - 1);
+        let mut position = Some(random);
+        let mut used = 0;
+        // Deadlines of segments are lower bounds: some have nothing left that expires.
+        for _ in 0..SAMPLED_SEGMENTS_MAX {
+            let Some(start) = position.and_then(after).or_else(|| after(0)) else { return };
+            let (path, end) = self.directory.segment_at(start);
+            // Any bucket of the segment, so that the first ones are not always those that go.
+            let inside = start | random & ((path.size() - 1) as u64);
+            self.sample_at(inside, usize::MAX, wanted, &mut |item| {
+                let uses = visit(item);
+                used += usize::from(uses);
+                uses
+            });
+            if used > 0 {
+                return;
+            }
+            position = end;
+        }
+    }
+
+    fn sample_at(&self, position: u64, buckets_max: usize, wanted: usize, visit: &mut dyn FnMut(T::Ref<'_>) -> bool) {
+        let (path, _) = self.directory.segment_at(position);
+        if path.node.is_nothing() {
+            return;
+        }
+        let segment = path.node.segment();
+        let home = segment.home(path.rest);
+        let mut used = 0;
+        for distance in 0..segment.count.min(buckets_max) {
+            let index = (home + distance) % segment.count;
+            // SAFETY: the index is in the segment, which `&self` keeps unchanged; slots that are taken hold items of type `T`.
+            unsafe {
+                let bucket = &*segment.bucket(index);
+                bucket.prefetch_items();
+                let mut taken = bucket.taken();
+                while taken != 0 {
+                    used += usize::from(visit(T::view(pointer(bucket.address(taken.trailing_zeros() as usize)))));
+                    taken &= taken - 1;
+                }
+            }
+            if used >= wanted {
+                return;
+            }
+        }
+    }
+
     /// Keeps the items for which `keep` says so and frees the others. `keep` may change an item, but not its key.
     pub fn retain(&mut self, mut keep: impl FnMut(&mut T) -> bool) {
         let mut position = Some(0);
@@ -95,6 +155,12 @@ impl<T: Keyed> Table<T> {
         }
     }
 }
+
+/// Segments that a sample of what expires looks into at most, ≈5 µs each.
+const SAMPLED_SEGMENTS_MAX: usize = 32;
+
+/// Buckets that a sample looks into at most: ≈50 items.
+const SAMPLED_BUCKETS_MAX: usize = 8;
 
 /// Counts what a walk takes out of a segment, and notes it in the end.
 pub(super) struct Taken<'a, T: Keyed> {

@@ -537,3 +537,47 @@ fn tables_stay_full_enough() {
         assert!(!is_sparse(path.node.segment(), table.directory.items(&path)) || path.node.segment().count == 1);
     });
 }
+
+#[test]
+fn samples_show_as_many_as_are_wanted_and_reach_every_item_in_the_end() {
+    assert!(sampled(&filled(0), 1, 5).is_empty());
+    assert_eq!(sampled(&filled(3), 1, 5).len(), 3);
+    let table = filled(5000);
+    let mut seen = BTreeSet::new();
+    for random in 0..20_000 {
+        let shown = sampled(&table, random, 5);
+        assert!((5..60).contains(&shown.len()), "{}", shown.len());
+        seen.extend(shown);
+    }
+    assert_eq!(seen.len(), 5000);
+}
+
+fn sampled(table: &Table<Member>, random: u64, wanted: usize) -> Vec<Vec<u8>> {
+    let mut shown = Vec::new();
+    table.sample(random, wanted, &mut |member| {
+        shown.push(member.to_vec());
+        true
+    });
+    shown
+}
+
+#[test]
+fn samples_of_what_expires_find_the_one_segment_that_has_it() {
+    let mut table = filled(20_000);
+    let one = key(77);
+    table.note_deadline(hash(&one), 1000);
+    for random in 0..100 {
+        let mut found = false;
+        table.sample_expiring(random, 1, &mut |member| {
+            found |= *member == *one;
+            *member == *one
+        });
+        assert!(found);
+    }
+    let mut shown = 0;
+    filled(500).sample_expiring(1, 1, &mut |_| {
+        shown += 1;
+        true
+    });
+    assert_eq!(shown, 0, "nothing expires");
+}

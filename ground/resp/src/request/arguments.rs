@@ -106,6 +106,9 @@ impl Command {
 }
 
 impl<'a> Args<'a> {
+    /// No arguments, not even a name.
+    pub const NONE: Args<'static> = Args { source: &[], spans: &[] };
+
     /// The number of arguments, the name included.
     #[inline]
     pub fn len(self) -> usize {

@@ -69,6 +69,7 @@ fn resetstat(call: &mut SessionCall<'_>, _: &mut Args<'_>, reply: &mut Reply<'_>
     shared.desks.iter().for_each(|desk| desk.counters.reset());
     shared.errors.reset();
     shared.lazyfree.reset();
+    shared.pressure.reset();
     reply.ok();
     Ok(())
 }

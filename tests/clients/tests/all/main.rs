@@ -7,6 +7,7 @@ mod dice;
 mod expiry;
 mod families;
 mod histories;
+mod memory;
 mod protocol;
 mod publishing;
 mod starting;

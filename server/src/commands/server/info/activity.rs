@@ -94,13 +94,12 @@ pub(super) fn stats(page: &mut Page, facts: &Facts) {
     page.field("expired_stale_perc", "0.00");
     page.zeros(&["expired_time_cap_reached_count", "expire_cycle_cpu_milliseconds"]);
     expiry_lag(page, shared);
-    page.zeros(&[
-        "evicted_keys",
-        "evicted_clients",
-        "evicted_scripts",
-        "total_eviction_exceeded_time",
-        "current_eviction_exceeded_time",
-    ]);
+    let (exceeded_ms, now_exceeded_ms) = shared.pressure.exceeded_ms();
+    page.field("evicted_keys", shared.total(|counters| counters.evicted_keys.get()));
+    page.field("evicted_clients", shared.total(|counters| counters.evicted_clients.get()));
+    page.field("evicted_scripts", 0);
+    page.field("total_eviction_exceeded_time", exceeded_ms);
+    page.field("current_eviction_exceeded_time", now_exceeded_ms);
     page.field("keyspace_hits", shared.total(|counters| counters.keyspace_hits.get()));
     page.field("keyspace_misses", shared.total(|counters| counters.keyspace_misses.get()));
     {

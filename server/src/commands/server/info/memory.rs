@@ -101,8 +101,8 @@ pub(super) fn memory(page: &mut Page, facts: &Facts) {
     page.field("rss_overhead_bytes", 0);
     page.field("mem_fragmentation_ratio", format_args!("{:.2}", memory.fragmentation_ratio()));
     page.field("mem_fragmentation_bytes", memory.resident_bytes.saturating_sub(memory.used_bytes));
+    page.field("mem_not_counted_for_evict", crate::pressure::uncounted_bytes(shared));
     page.zeros(&[
-        "mem_not_counted_for_evict",
         "mem_replication_backlog",
         "mem_total_replication_buffers",
         "mem_replicas_repl_buffer",

@@ -1,0 +1,259 @@
+//! Memory pressure: what is used stays below `maxmemory`, because keys are evicted before a command runs that finds it full.
+//!
+//! Every thread looks after itself: it evicts before each of its commands, so all together are over the limit by at most one
+//! command each. Far from the limit the look costs a few instructions, see [`Gauge`].
+
+use crate::settings::Settings;
+use crate::settings::memory::EvictionPolicy;
+use crate::shared::Shared;
+use crate::worker::Worker;
+use crate::{aftermath, blocking, settings_view};
+use ochre_collections::{Gauge, ShardSet};
+use ochre_keyspace::{EvictionPool, EvictionRules, Order, Search};
+use ochre_resp::Args as Words;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+/// What one event loop knows of the limit.
+#[derive(Default)]
+pub struct Pressure {
+    /// `maxmemory`, `usize::MAX` when there is none.
+    limit_bytes: usize,
+    /// How keys are evicted, if they are.
+    rules: Option<EvictionRules>,
+    /// For how long commands wait for evictions at most, ns.
+    patience_ns: u64,
+    gauge: Gauge,
+    pool: EvictionPool,
+    /// Memory is full, and nothing can be evicted: commands that need more are refused.
+    pub out_of_memory: bool,
+    /// Memory is full, and evicting goes on with the next turn.
+    pub unfinished: bool,
+}
+
+/// What all event loops share.
+#[derive(Default)]
+pub struct SharedPressure {
+    /// Since when memory has been over the limit in spite of evictions, ns of the monotonic clock; 0 when it is not.
+    over_since_ns: AtomicU64,
+    /// For how long it was over the limit before, ns.
+    over_total_ns: AtomicU64,
+    /// Memory that is not the data's or the clients': buffers for the log and for replicas. Whoever owns them says how large they
+    /// are; they must not make keys go, since to evict a key makes them larger still.
+    pub log_buffer_bytes: AtomicUsize,
+    pub replica_buffer_bytes: AtomicUsize,
+}
+
+impl SharedPressure {
+    /// For how many ms memory has been over the limit in spite of evictions: in all, and since the last time it was not.
+    pub fn exceeded_ms(&self) -> (u64, u64) {
+        let since_ns = self.over_since_ns.load(Ordering::Relaxed);
+        let now_ns = ochre_clock::monotonic_ns();
+        let current_ns = if since_ns == 0 { 0 } else { now_ns.saturating_sub(since_ns) };
+        ((self.over_total_ns.load(Ordering::Relaxed) + current_ns) / 1_000_000, current_ns / 1_000_000)
+    }
+
+    /// Counts from zero (CONFIG RESETSTAT).
+    pub fn reset(&self) {
+        self.over_total_ns.store(0, Ordering::Relaxed);
+    }
+
+    fn note(&self, is_over: bool) {
+        let now_ns = ochre_clock::monotonic_ns().max(1);
+        if is_over {
+            let _ = self.over_since_ns.compare_exchange(0, now_ns, Ordering::Relaxed, Ordering::Relaxed);
+        } else {
+            let since_ns = self.over_since_ns.swap(0, Ordering::Relaxed);
+            if since_ns != 0 {
+                self.over_total_ns.fetch_add(now_ns.saturating_sub(since_ns), Ordering::Relaxed);
+            }
+        }
+    }
+}
+
+/// Bytes that do not count against `maxmemory`, though they are in use.
+pub fn uncounted_bytes(shared: &Shared) -> usize {
+    let pressure = &shared.pressure;
+    pressure.log_buffer_bytes.load(Ordering::Relaxed) + pressure.replica_buffer_bytes.load(Ordering::Relaxed)
+}
+
+/// How keys are evicted by these settings; `None` when they are not.
+fn rules(settings: &Settings) -> Option<EvictionRules> {
+    use EvictionPolicy::*;
+    let memory = &settings.memory;
+    let policy = memory.maxmemory_policy.get();
+    let order = match policy {
+        NoEviction => return None,
+        AllkeysLru | VolatileLru | AllkeysLfu | VolatileLfu | AllkeysLrm | VolatileLrm => Order::Clock,
+        AllkeysRandom | VolatileRandom => Order::Chance,
+        VolatileTtl => Order::Deadline,
+    };
+    Some(EvictionRules {
+        order,
+        expiring_only: matches!(policy, VolatileLru | VolatileLfu | VolatileLrm | VolatileRandom | VolatileTtl),
+        samples: memory.maxmemory_samples.get(),
+        logged_as_unlink: memory.lazyfree_lazy_eviction.get(),
+        ghost_bytes: (memory.maxmemory_bytes.get() / GHOSTS_SHARE).min(GHOST_BYTES_MAX) as usize,
+    })
+}
+
+/// One part in so many of `maxmemory` is spent on remembering evicted keys.
+const GHOSTS_SHARE: u64 = 256;
+const GHOST_BYTES_MAX: u64 = 64 << 20;
+
+/// `maxmemory-eviction-tenacity` as a time: in even steps up to half a millisecond, then growing by 15 % each.
+fn patience_ns(tenacity: u64) -> u64 {
+    match tenacity {
+        0..=10 => 50_000 * tenacity,
+        11..=99 => (500_000.0 * 1.15_f64.powi(tenacity as i32 - 10)) as u64,
+        _ => u64::MAX,
+    }
+}
+
+impl Pressure {
+    /// Takes over the settings.
+    pub fn apply_settings(&mut self, settings: &Settings) {
+        self.limit_bytes = match settings.memory.maxmemory_bytes.get() {
+            0 => usize::MAX,
+            bytes => bytes as usize,
+        };
+        self.rules = rules(settings);
+        self.patience_ns = patience_ns(settings.memory.maxmemory_eviction_tenacity.get());
+        self.pool.clear();
+        (self.out_of_memory, self.unfinished) = (false, false);
+    }
+
+    /// Whether more is used than may be, as far as this thread knows, or was when it looked last.
+    #[inline]
+    fn may_be_over(&mut self) -> bool {
+        self.limit_bytes != usize::MAX
+            && (self.gauge.bytes() > self.limit_bytes || self.out_of_memory || self.unfinished)
+    }
+
+    /// Whether what counts is really more than the limit.
+    fn must_evict(&mut self, shared: &Shared) -> bool {
+        if self.limit_bytes == usize::MAX {
+            return false;
+        }
+        // What is on its way to be freed is looked at first: freed in between it counts twice, which only lets somebody in.
+        let going_bytes = shared.lazyfree.pending_bytes();
+        let uncounted_bytes = uncounted_bytes(shared);
+        self.gauge.refresh().saturating_sub(going_bytes).saturating_sub(uncounted_bytes) > self.limit_bytes
+    }
+}
+
+/// Evicts keys until memory is below its limit, there is nothing to evict, or it takes too long: then it goes on next time.
+/// No lock is held.
+#[inline]
+pub fn make_room(worker: &mut Worker) {
+    if worker.pressure.may_be_over() {
+        evict(worker);
+    }
+}
+
+#[cold]
+fn evict(worker: &mut Worker) {
+    let shared = worker.shared;
+    let mut is_over = worker.pressure.must_evict(shared);
+    (worker.pressure.out_of_memory, worker.pressure.unfinished) = (false, false);
+    // A database that is being freed makes room soon; nobody knows how much.
+    if is_over && !shared.lazyfree.frees_databases() {
+        is_over = evict_while_over(worker);
+    }
+    let pressure = &worker.pressure;
+    shared.pressure.note(is_over && (pressure.out_of_memory || pressure.unfinished));
+}
+
+/// Says whether memory is still over its limit.
+fn evict_while_over(worker: &mut Worker) -> bool {
+    let shared = worker.shared;
+    let Some(rules) = worker.pressure.rules else {
+        worker.pressure.out_of_memory = true;
+        return true;
+    };
+    let began_ns = ochre_clock::monotonic_ns();
+    let elapsed_ns = || ochre_clock::monotonic_ns() - began_ns;
+    let mut tries = 0_u32;
+    let is_over = loop {
+        match evict_one(worker, &rules) {
+            Evicted::Nothing => {
+                worker.pressure.out_of_memory = true;
+                break true;
+            }
+            Evicted::Yes if !worker.pressure.must_evict(shared) => break false,
+            Evicted::Yes | Evicted::NotNow => {}
+        }
+        tries += 1;
+        if tries.is_multiple_of(TRIES_BETWEEN_LOOKS) && elapsed_ns() >= worker.pressure.patience_ns {
+            worker.pressure.unfinished = true;
+            break true;
+        }
+    };
+    // The command that runs next begins now.
+    if tries >= TRIES_BETWEEN_LOOKS {
+        note_latency(worker, elapsed_ns());
+        worker.last_tick_ns = ochre_clock::monotonic_ns();
+    }
+    is_over
+}
+
+/// The clock is read after so many evictions.
+const TRIES_BETWEEN_LOOKS: u32 = 16;
+
+fn note_latency(worker: &Worker, took_ns: u64) {
+    if took_ns >= settings_view::latency_event_ns(&worker.shared.settings) {
+        worker.shared.latency_events.add("eviction-cycle", worker.context.now_ms / 1000, took_ns / 1_000_000);
+    }
+}
+
+enum Evicted {
+    Yes,
+    /// What was found is used again or busy.
+    NotNow,
+    Nothing,
+}
+
+fn evict_one(worker: &mut Worker, rules: &EvictionRules) -> Evicted {
+    let shared = worker.shared;
+    let keyspace = &shared.keyspace;
+    let candidate = match worker.pressure.pool.search(keyspace, rules, &worker.context) {
+        Search::Found(candidate) => candidate,
+        Search::Busy => return Evicted::NotNow,
+        Search::Nothing => return Evicted::Nothing,
+    };
+    let mut locks = ShardSet::of(keyspace.shard_of_hash(candidate.hash));
+    let Ok(guard) = keyspace.shards().try_lock_at_once(&mut locks) else { return Evicted::NotNow };
+    worker.effects.clear();
+    let origin = std::mem::take(&mut worker.effects.origin);
+    let mut data = keyspace.view(guard, &worker.context, &mut worker.effects, candidate.db);
+    let is_evicted = data.evict(&candidate, rules);
+    if is_evicted {
+        aftermath::commit(shared, worker.id, &mut data, Words::NONE);
+        aftermath::seal(shared, &mut data);
+        if !data.effects.ready.is_empty() {
+            blocking::serve_ready(shared, worker.id, &mut data);
+        }
+    }
+    drop(data);
+    aftermath::after_unlock(worker);
+    // For the command that runs next nothing has been touched.
+    worker.effects.clear();
+    worker.effects.origin = origin;
+    if !is_evicted {
+        return Evicted::NotNow;
+    }
+    worker.counters().evicted_keys.add(1);
+    Evicted::Yes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::patience_ns;
+
+    #[test]
+    fn tenacity_is_patience() {
+        let microseconds: Vec<_> =
+            [0, 1, 10, 11, 50, 99].iter().map(|tenacity| patience_ns(*tenacity) / 1000).collect();
+        assert_eq!(microseconds, [0, 50, 500, 575, 133_931, 126_064_500]);
+        assert_eq!(patience_ns(100), u64::MAX);
+    }
+}
