@@ -4,6 +4,7 @@ use crate::alerts::Alert;
 use crate::pause::Paused;
 use crate::session::Session;
 use crate::shared::{CommandRow, Shared};
+use crate::transaction::Transaction;
 use crate::worker::Worker;
 use ochre_commands::Error;
 use ochre_commands::spec::{DENYOOM, NO_AUTH, WRITE};
@@ -14,7 +15,7 @@ use ochre_resp::Args as Words;
 type Guard = fn(&Worker, &Session, &CommandRow, Words<'_>) -> Result<(), Error>;
 
 /// In the order in which a client meets them; the first that refuses answers.
-const GUARDS: &[Guard] = &[authentication, authorization, memory, snapshot_failed, subscriber_mode];
+const GUARDS: &[Guard] = &[authentication, authorization, memory, log_failed, snapshot_failed, subscriber_mode];
 
 /// The command that the words name, a subcommand of a container resolved, with the right number of words.
 #[inline]
@@ -118,6 +119,20 @@ fn memory(worker: &Worker, session: &Session, row: &CommandRow, _: Words<'_>) ->
         Some(_) => !crate::transaction::runs_at_once(row),
     };
     if is_refused { Err(Error::OUT_OF_MEMORY) } else { Ok(()) }
+}
+
+/// While the log cannot be written nobody may change anything: an OK that is lost is worse than an error.
+fn log_failed(worker: &Worker, session: &Session, row: &CommandRow, _: Words<'_>) -> Result<(), Error> {
+    if !worker.shared.alerts.is_on(Alert::LogFailed) {
+        return Ok(());
+    }
+    let writes = |transaction: &Transaction| transaction.has_command_with(worker.shared, WRITE);
+    let ends_transaction = row.full_name == "exec" && session.transaction.as_deref().is_some_and(writes);
+    if row.flags.has(WRITE) || ends_transaction || row.full_name == "ping" {
+        let reason = worker.shared.log.failure();
+        return Err(Error::text(format!("MISCONF Errors writing to the AOF file: {reason}")));
+    }
+    Ok(())
 }
 
 fn subscriber_mode(_: &Worker, session: &Session, row: &CommandRow, _: Words<'_>) -> Result<(), Error> {

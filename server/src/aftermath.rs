@@ -3,7 +3,7 @@
 use crate::session::Session;
 use crate::shared::{CommandRow, Shared};
 use crate::worker::Worker;
-use ochre_keyspace::{Class, Effects, Locked};
+use ochre_keyspace::{Context, Effects, Locked};
 use ochre_resp::Args as Words;
 use std::sync::atomic::Ordering;
 
@@ -31,7 +31,8 @@ pub fn commit(shared: &Shared, thread: usize, data: &mut Locked<'_>, words: Word
 #[inline]
 pub fn seal(shared: &Shared, data: &mut Locked<'_>) {
     if !data.effects.unit.is_empty() {
-        append_unit(shared, data.effects, true);
+        let now_ms = data.now_ms();
+        append_unit(shared, data.effects, true, now_ms);
     }
     if data.effects.has_tracked_changes() {
         crate::tracking::tell(shared, data.effects);
@@ -39,8 +40,8 @@ pub fn seal(shared: &Shared, data: &mut Locked<'_>) {
 }
 
 #[cold]
-fn append_unit(shared: &Shared, effects: &mut Effects, whole: bool) {
-    shared.log.append(&effects.unit, whole);
+fn append_unit(shared: &Shared, effects: &mut Effects, whole: bool, now_ms: u64) {
+    shared.log.append(&effects.unit, whole, now_ms);
     effects.unit.clear();
 }
 
@@ -73,13 +74,13 @@ fn free_garbage(worker: &mut Worker) {
 }
 
 /// Hands on what the active expiry did to a shard that is still locked.
-pub fn commit_background(shared: &Shared, wanted: Class, effects: &mut Effects) {
+pub fn commit_background(shared: &Shared, context: &Context, effects: &mut Effects) {
     if effects.is_logged() {
         effects.collect_log(removal(shared), 0, std::iter::empty());
-        append_unit(shared, effects, false);
+        append_unit(shared, effects, false, context.now_ms);
     }
     for event in effects.events.drain(..) {
-        crate::publish::publish_event(shared, wanted, &event);
+        crate::publish::publish_event(shared, context.notify, &event);
     }
     if effects.has_tracked_changes() {
         crate::tracking::tell(shared, effects);

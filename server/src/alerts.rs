@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 #[repr(u32)]
 pub enum Alert {
     /// The last snapshot in the background failed.
-    SnapshotFailed = 1,
+    SnapshotFailed = 1 << 0,
+    /// The log cannot be written.
+    LogFailed = 1 << 1,
 }
 
 /// The alerts that are on.

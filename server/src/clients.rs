@@ -70,6 +70,37 @@ pub mod traits {
 }
 
 impl Client {
+    /// A client of an event loop, with no connection yet.
+    pub fn new(id: u64, thread: u32, address: String, now_ms: u64) -> Client {
+        Client {
+            id,
+            thread,
+            address,
+            local_address: String::new(),
+            fd: -1,
+            created_ms: now_ms,
+            last_used_ms: now_ms.into(),
+            db: 0.into(),
+            protocol: 2.into(),
+            traits: 0.into(),
+            queued: (-1).into(),
+            watched: 0.into(),
+            query_buffer: 0.into(),
+            query_buffer_peak: 0.into(),
+            output_bytes: 0.into(),
+            commands: 0.into(),
+            net_input_bytes: 0.into(),
+            net_output_bytes: 0.into(),
+            last_command: 0.into(),
+            subscriptions: 0.into(),
+            pattern_subscriptions: 0.into(),
+            shard_subscriptions: 0.into(),
+            redirect: (-1).into(),
+            blocked: Default::default(),
+            texts: Texts { user: "default".into(), ..Texts::default() }.into(),
+        }
+    }
+
     /// Shows how the client is told of changes.
     pub fn note_tracking(&self, tracked: Option<&Tracked>) {
         self.set(traits::TRACKING, tracked.is_some());

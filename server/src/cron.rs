@@ -106,7 +106,7 @@ fn expire(worker: &mut Worker) -> ExpiryReport {
             &mut worker.effects,
             &mut budget,
             &mut |late_ms| histogram.record(late_ms),
-            &mut |effects| crate::aftermath::commit_background(shared, worker.context.notify, effects),
+            &mut |effects| crate::aftermath::commit_background(shared, &worker.context, effects),
         );
         total.removed += report.removed;
         total.more |= report.more;

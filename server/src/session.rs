@@ -49,6 +49,8 @@ pub struct Session {
     pub input: Vec<u8>,
     /// Replies not yet handed to the reactor.
     pub output: Vec<u8>,
+    /// Number of outputs that wait for the log.
+    pub held: u32,
     pub wait: Wait,
     /// The attempt at a busy shard that goes on with the next command.
     pub resumed_attempt: Option<Attempt>,
@@ -89,6 +91,7 @@ impl Session {
             parser: Parser::default(),
             input: Vec::new(),
             output: Vec::new(),
+            held: 0,
             wait: Wait::Nothing,
             resumed_attempt: None,
             db: 0,

@@ -20,6 +20,10 @@ pub fn register(shared: &'static Shared) {
     });
     // Before the ports, which are of no use without it.
     settings.on_change(TLS_NAMES, move |_| tls::apply(shared));
+    settings.on_change(&["appendfsync", "aof-timestamp-enabled"], move |_| {
+        crate::persistence::aof::apply_settings(shared);
+        Ok(())
+    });
     settings.on_change(&["port", "tls-port"], move |_| {
         listen::listen_anew(shared).map_err(|_| "Unable to listen on this port. Check server logs.".to_owned())
     });

@@ -1,7 +1,7 @@
 //! What all event loops share: settings, the keyspace, the command table, the clients and the counters.
 
 use crate::access::AccessControl;
-use crate::alerts::Alerts;
+use crate::alerts::{Alert, Alerts};
 use crate::clients::Registry;
 use crate::commands::SessionFn;
 use crate::counters::{Counters, ErrorCounts};
@@ -10,6 +10,7 @@ use crate::lazyfree::Lazyfree;
 use crate::listen::OpenListeners;
 use crate::monitors::Monitors;
 use crate::pause::Pause;
+use crate::persistence::aof::Aof;
 use crate::persistence::log::Log;
 use crate::persistence::save::Saves;
 use crate::persistence::snapshot::WritingThread;
@@ -23,7 +24,7 @@ use ochre_commands::DataFn;
 use ochre_commands::table::{Row, Table};
 use ochre_keyspace::{Keyspace, Waiter};
 use ochre_reactor::Waker;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
 use std::sync::{Arc, Mutex, OnceLock, RwLock};
 
 /// The function behind a command: on data, under locks, or on the session.
@@ -77,6 +78,8 @@ pub enum Message {
     Answer { client: u64, write: Answer },
     /// Whoever sent it waits until every loop has ended the command that it ran.
     Quiet(Arc<crate::persistence::shutdown::QuietPoint>),
+    /// The log has got further, and replies wait for that.
+    LogProgress,
     /// Stop the loop.
     Stop,
 }
@@ -88,6 +91,10 @@ pub struct Desk {
     pub counters: Counters,
     /// Number of connections that the loop serves.
     pub connections: AtomicU64,
+    /// Whether replies of the loop wait for the log.
+    pub waits_for_log: AtomicBool,
+    /// The version of the settings that the loop works with.
+    pub settings_version: AtomicU64,
 }
 
 impl Desk {
@@ -97,6 +104,8 @@ impl Desk {
             waker: OnceLock::new(),
             counters: Counters::new(commands),
             connections: AtomicU64::new(0),
+            waits_for_log: AtomicBool::new(false),
+            settings_version: AtomicU64::new(0),
         }
     }
 
@@ -146,6 +155,9 @@ pub struct Shared {
     pub saves: Saves,
     pub snapshot_thread: WritingThread,
     pub alerts: Alerts,
+    /// The log's thread is to end.
+    pub log_closed: AtomicBool,
+    pub aof: Aof,
     pub rates: Rates,
     pub tls: crate::tls::Tls,
     pub pressure: SharedPressure,
@@ -190,6 +202,25 @@ impl Shared {
     pub fn settings_changed(&self) {
         self.settings_version.fetch_add(1, Ordering::Release);
         self.tell_all(|| Message::SettingsChanged);
+    }
+
+    /// Makes commands look at the log's state when it has failed, and only then.
+    pub fn note_log_state(&self) {
+        let has_failed = self.log.has_failed();
+        if has_failed != self.alerts.is_on(Alert::LogFailed) {
+            self.alerts.set(Alert::LogFailed, has_failed);
+        }
+    }
+
+    /// Tells the loops whose replies wait for it that the log has got further.
+    pub fn log_progressed(&self) {
+        self.note_log_state();
+        fence(Ordering::SeqCst);
+        for desk in self.desks.iter() {
+            if desk.waits_for_log.swap(false, Ordering::SeqCst) {
+                desk.post(Message::LogProgress);
+            }
+        }
     }
 
     /// The sum of a counter of all loops.

@@ -8,6 +8,7 @@ use crate::latency::LatencyEvents;
 use crate::lazyfree::Lazyfree;
 use crate::monitors::Monitors;
 use crate::pause::Pause;
+use crate::persistence::aof::{self, Aof};
 use crate::persistence::log::Log;
 use crate::persistence::save::{self, Saves};
 use crate::persistence::snapshot::WritingThread;
@@ -103,6 +104,8 @@ fn serve(
         snapshot_thread: WritingThread::start()
             .map_err(|error| format!("Can't start the thread that writes snapshots: {error}"))?,
         alerts: Alerts::default(),
+        log_closed: AtomicBool::new(false),
+        aof: Aof::default(),
         rates: Rates::default(),
         tls: Default::default(),
         pressure: SharedPressure::default(),
@@ -123,12 +126,20 @@ fn serve(
         reactors.push(reactor);
     }
     log::notice(format_args!("Server initialized"));
+    aof::start_thread(shared).map_err(|error| format!("Can't start the thread that writes the log: {error}"))?;
+    if aof::is_wanted(shared) {
+        shared.log.set_wanted(true);
+        aof::start(shared)?;
+    }
     // The first loop accepts for all; each connection goes to the least loaded one.
     if let Some(listener) = unix_listener {
         reactors[0].add_listener(listener);
     }
     log::notice(format_args!("Ready to accept connections"));
     run_loops(shared, reactors);
+    if let Err(error) = shared.log.close() {
+        log::warning(format_args!("Can't write the append only file to its end: {error}"));
+    }
     save::remove_temporary_file();
     listen::remove_unix_socket(&shared.settings);
     log::warning(format_args!("Ochre is now ready to exit, bye bye..."));

@@ -1,9 +1,10 @@
 //! An event loop: one thread, its connections, and the turn in which their commands run.
 
 use crate::blocking::Leftover;
-use crate::clients::{Client, Texts, traits};
+use crate::clients::{Client, traits};
 use crate::counters::Counters;
 use crate::dispatch::{Call, Flow};
+use crate::held::HeldReplies;
 use crate::persistence::snapshot;
 use crate::pressure::{self, Pressure};
 use crate::session::{Session, Wait};
@@ -63,6 +64,8 @@ pub struct Worker {
     pub ready: Vec<(usize, Box<[u8]>)>,
     pub cron: cron::Cron,
     pub pressure: Pressure,
+    /// Replies that wait for the log.
+    pub held: HeldReplies,
     /// End of the last command, ns of the monotonic clock: the next command's beginning.
     pub last_tick_ns: u64,
     /// Commands that take at least so long are noted in the slow log, ns.
@@ -102,6 +105,7 @@ impl Worker {
             ready: Vec::new(),
             cron: cron::Cron::new(id),
             pressure: Pressure::default(),
+            held: HeldReplies::default(),
             last_tick_ns: ochre_clock::monotonic_ns(),
             slow_ns: u64::MAX,
             large_request_bytes: usize::MAX,
@@ -118,6 +122,15 @@ impl Worker {
         worker
     }
 
+    /// A client without a connection, for commands that come from elsewhere.
+    pub fn stand_in_session(&self) -> Session {
+        let client = Client::new(0, self.id as u32, String::new(), self.context.now_ms);
+        let mut session = Session::new(Token::from_bits(u64::MAX), Arc::new(client), self.shared);
+        session.authenticated = true;
+        session.unrestricted = true;
+        session
+    }
+
     /// Serves until the server stops.
     pub fn run(mut self, mut reactor: Reactor) -> std::io::Result<()> {
         let desk = &self.shared.desks[self.id];
@@ -125,6 +138,7 @@ impl Worker {
         // Commands and busy time of all turns so far.
         let mut before = (0, 0);
         while !self.stopping {
+            desk.settings_version.store(self.settings_version, Ordering::Release);
             let walks = self.walker.as_ref().is_some_and(snapshot::Walker::has_work);
             let has_work = !self.runnable.is_empty()
                 || !self.ready.is_empty()
@@ -142,6 +156,7 @@ impl Worker {
             cron::run(&mut self, &mut reactor);
             snapshot::step(&mut self);
             pressure::make_room(&mut self);
+            self.end_turn_of_log(&mut reactor);
             self.note_turn(&mut before);
         }
         Ok(())
@@ -184,6 +199,7 @@ impl Worker {
         self.context.access = ochre_keyspace::AccessClock::new(policy, self.context.now_ms, 1);
         self.context.notify = settings_view::notify(&self.shared.settings);
         self.context.log_wanted = self.shared.log.is_wanted();
+        self.held.set_policy(self.shared.log.policy());
         self.slow_ns = settings_view::slow_ns(&self.shared.settings);
         (self.large_request_bytes, self.large_reply_bytes) = settings_view::large_bytes(&self.shared.settings);
         self.cron.apply_settings(&self.shared.settings);
@@ -273,34 +289,15 @@ impl Worker {
                 let _ = socket.set_keepalive(Duration::from_secs(keepalive_s));
             }
         }
-        let client = Arc::new(Client {
-            id: self.shared.registry.next_id(),
-            thread: self.id as u32,
-            address: peer.to_string(),
-            local_address: socket.local_address().map(|address| address.to_string()).unwrap_or_default(),
+        let local_address = socket.local_address().map(|address| address.to_string()).unwrap_or_default();
+        let client = Client {
             fd: socket.as_raw_fd(),
-            created_ms: self.context.now_ms,
-            last_used_ms: self.context.now_ms.into(),
-            db: 0.into(),
-            protocol: 2.into(),
             traits: (if peer.ip().is_none() { traits::UNIX_SOCKET } else { 0 } | if is_tls { traits::TLS } else { 0 })
                 .into(),
-            queued: (-1).into(),
-            watched: 0.into(),
-            query_buffer: 0.into(),
-            query_buffer_peak: 0.into(),
-            output_bytes: 0.into(),
-            commands: 0.into(),
-            net_input_bytes: 0.into(),
-            net_output_bytes: 0.into(),
-            last_command: 0.into(),
-            subscriptions: 0.into(),
-            pattern_subscriptions: 0.into(),
-            shard_subscriptions: 0.into(),
-            redirect: (-1).into(),
-            blocked: Default::default(),
-            texts: Texts { user: "default".into(), ..Texts::default() }.into(),
-        });
+            local_address,
+            ..Client::new(self.shared.registry.next_id(), self.id as u32, peer.to_string(), self.context.now_ms)
+        };
+        let client = Arc::new(client);
         let Some(token) = self.add_socket(reactor, socket, is_tls) else {
             self.shared.desks[self.id].connections.fetch_sub(1, Ordering::Relaxed);
             return;
@@ -376,10 +373,14 @@ impl Worker {
         let token = session.token;
         if flush {
             self.send_output(reactor, &mut session);
+            let waits = session.held > 0;
+            // Whoever sees the connection end finds the client on no list any more.
+            self.forget(session);
+            if waits { self.close_when_safe(token) } else { reactor.close_after_flush(token) }
+        } else {
+            self.forget(session);
+            reactor.close_now(token);
         }
-        // Whoever sees the connection end finds the client on no list any more.
-        self.forget(session);
-        if flush { reactor.close_after_flush(token) } else { reactor.close_now(token) }
     }
 
     /// Ends the connection of `client` from outside its commands.
@@ -491,12 +492,12 @@ impl Worker {
         }
     }
 
-    fn send(&mut self, reactor: &mut Reactor, session: &Session, output: Vec<u8>) {
+    fn send(&mut self, reactor: &mut Reactor, session: &mut Session, output: Vec<u8>) {
         let bytes = output.len() as u64;
         self.counters().writes.add(1);
         self.counters().net_output_bytes.add(bytes);
         session.client.net_output_bytes.fetch_add(bytes, Ordering::Relaxed);
-        reactor.send(session.token, output);
+        self.send_when_safe(reactor, session, output);
     }
 
     /// Writes to a client's output from outside its commands, and sends it.
@@ -534,6 +535,7 @@ impl Worker {
         }
         self.context.no_touch = session.client.has(traits::NO_TOUCH);
         self.effects.origin = session.id();
+        self.before_commands();
         session.client.query_buffer.store(buffer.len(), Ordering::Relaxed);
         let mut consumed = 0;
         loop {
@@ -726,6 +728,8 @@ impl Worker {
                 }
                 Message::Answer { client, write } => self.answer(reactor, client, write),
                 Message::Quiet(point) => point.pass(),
+                // The end of this turn looks at what waits for it.
+                Message::LogProgress => {}
                 Message::Stop => self.stopping = true,
             }
         }
@@ -751,6 +755,10 @@ impl Worker {
 
     pub fn session_of(&mut self, client: u64) -> Option<&mut Session> {
         let token = *self.tokens.get(&client)?;
+        self.session_at(token)
+    }
+
+    pub fn session_at(&mut self, token: Token) -> Option<&mut Session> {
         self.sessions.get_mut(token.index())?.as_deref_mut().filter(|session| session.token == token)
     }
 

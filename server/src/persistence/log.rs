@@ -1,25 +1,93 @@
 //! The log: everything that changes data, as one stream of requests in the order of execution.
 
+use crate::persistence::writer::{Files, Segment};
 use ochre_keyspace::{Unit, write_select};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use ochre_persistence::frame::timestamp_line;
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, mpsc};
+use std::thread::Thread;
+
+/// What a reply waits for before it leaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Policy {
+    /// Nothing: there is no file.
+    Off,
+    /// That the system has what the log had when the reply was made; it writes it to the disk when it likes to.
+    No,
+    /// The same; the disk has it a second later.
+    EverySecond,
+    /// That the disk has it.
+    Always,
+}
 
 /// The end of the stream, where units are appended while their shards are locked: so for every key the order is that of execution.
+///
+/// Bytes go from the tail, in memory, to the file (`writer`), and from there to the disk. Each step is an offset in the stream.
 #[derive(Default)]
 pub struct Log {
     /// Whether anybody reads it; loops keep a copy in their contexts.
     wanted: AtomicBool,
     /// Where the next byte goes, in bytes since the stream began. Written under the lock of `tail`.
     end: AtomicU64,
+    /// Everything before has been handed to the system.
+    pub(super) written: AtomicU64,
+    /// Everything before is on the disk.
+    pub(super) durable: AtomicU64,
+    policy: AtomicU8,
+    /// Writing or syncing failed, so that nothing may be promised.
+    failed: AtomicBool,
+    /// What the system said about it.
+    pub(super) failure: Mutex<String>,
     tail: Mutex<Tail>,
+    pub(super) files: Mutex<Files>,
+    pub(super) syncer: OnceLock<Thread>,
+    pub(super) numbers: Numbers,
+}
+
+/// What INFO shows of the writing.
+#[derive(Default)]
+pub struct Numbers {
+    /// Bytes in all loaded files, and in those files when the last base was made.
+    pub size_bytes: AtomicU64,
+    pub base_size_bytes: AtomicU64,
+    /// Syncs that were still under way when the next was due.
+    pub delayed_syncs: AtomicU64,
+    /// When the running sync began, ms of the monotonic clock; 0 when none runs.
+    pub sync_began_ms: AtomicU64,
+    /// Since when writing is put off because of a sync that takes long, ms of the monotonic clock; 0 when it is not.
+    pub put_off_since_ms: AtomicU64,
+    /// DEBUG AOF-FLUSH-SLEEP, µs.
+    pub flush_sleep_us: AtomicU64,
+    /// The file's changes are not synced while a snapshot or a rewrite runs (`no-appendfsync-on-rewrite`).
+    pub sync_paused: AtomicBool,
+}
+
+/// Another file from some place of the stream on.
+pub(super) struct Switch {
+    /// Place in `Tail::pending`.
+    pub at: usize,
+    /// The same place in the stream.
+    pub offset: u64,
+    /// `None`: no file any more.
+    pub to: Option<Segment>,
+    /// Is told when everything before is on the disk and the file is in use.
+    pub done: Option<mpsc::Sender<()>>,
 }
 
 /// What has been appended and not been written.
 #[derive(Default)]
-struct Tail {
-    pending: Vec<u8>,
+pub(super) struct Tail {
+    pub pending: Vec<u8>,
+    pub switches: VecDeque<Switch>,
+    /// Whether there is a file, or will be from a switch on.
+    kept: bool,
     /// The database that the stream has selected.
     selected_db: Option<usize>,
+    /// Whether the time is noted, and the second that was noted last.
+    timestamps: bool,
+    timestamp_s: u64,
 }
 
 const MULTI: &[u8] = b"*1\r\n$5\r\nMULTI\r\n";
@@ -31,16 +99,84 @@ impl Log {
         self.wanted.load(Ordering::Acquire)
     }
 
-    fn tail(&self) -> MutexGuard<'_, Tail> {
+    /// From now on somebody does, or nobody. Loops take it over with the next change of settings.
+    pub fn set_wanted(&self, wanted: bool) {
+        self.wanted.store(wanted, Ordering::Release);
+    }
+
+    /// Where the stream ends, in bytes since it began.
+    #[inline]
+    pub fn end(&self) -> u64 {
+        self.end.load(Ordering::Acquire)
+    }
+
+    /// Everything before is on the disk.
+    pub fn durable(&self) -> u64 {
+        self.durable.load(Ordering::Acquire)
+    }
+
+    pub fn policy(&self) -> Policy {
+        match self.policy.load(Ordering::Acquire) {
+            0 => Policy::Off,
+            1 => Policy::No,
+            2 => Policy::EverySecond,
+            _ => Policy::Always,
+        }
+    }
+
+    /// What replies wait for from now on.
+    pub fn set_policy(&self, policy: Policy) {
+        self.policy.store(policy as u8, Ordering::Release);
+        self.nudge();
+    }
+
+    /// How far the stream has got in the way that replies wait for.
+    #[inline]
+    pub fn reached(&self, policy: Policy) -> u64 {
+        match policy {
+            Policy::Off => u64::MAX,
+            Policy::No | Policy::EverySecond => match self.numbers.put_off_since_ms.load(Ordering::Relaxed) {
+                0 => self.written.load(Ordering::Acquire),
+                // As in Redis clients do not wait for a slow disk at once.
+                _ => u64::MAX,
+            },
+            Policy::Always => self.durable(),
+        }
+    }
+
+    /// Whether writing or syncing fails: then nobody may change anything.
+    #[inline]
+    pub fn has_failed(&self) -> bool {
+        self.failed.load(Ordering::Acquire)
+    }
+
+    pub(super) fn set_failed(&self, failed: bool) {
+        self.failed.store(failed, Ordering::Release);
+    }
+
+    pub(super) fn tail(&self) -> MutexGuard<'_, Tail> {
         self.tail.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the time is to be noted between commands.
+    pub fn set_timestamps(&self, on: bool) {
+        let mut tail = self.tail();
+        tail.timestamps = on;
+        tail.timestamp_s = 0;
     }
 
     /// Appends a unit; `whole`: several commands of it become a transaction, so that nobody ever sees a part of them.
     ///
     /// Takes the time of a copy.
-    pub fn append(&self, unit: &Unit, whole: bool) {
+    pub fn append(&self, unit: &Unit, whole: bool, now_ms: u64) {
         let whole = whole && unit.commands() > 1;
         let mut tail = self.tail();
+        let tail = &mut *tail;
+        if tail.timestamps && tail.kept && now_ms / 1000 > tail.timestamp_s {
+            tail.timestamp_s = now_ms / 1000;
+            // It is in the file, but not in the stream: no offset counts it.
+            tail.pending.extend_from_slice(timestamp_line(tail.timestamp_s).as_bytes());
+        }
         let before = tail.pending.len();
         if whole {
             tail.pending.extend_from_slice(MULTI);
@@ -54,7 +190,39 @@ impl Log {
             tail.pending.extend_from_slice(EXEC);
         }
         let added = (tail.pending.len() - before) as u64;
-        self.end.fetch_add(added, Ordering::Release);
+        if !tail.kept {
+            tail.pending.truncate(before);
+        }
+        self.end.store(self.end.load(Ordering::Relaxed) + added, Ordering::Release);
+    }
+
+    /// From here on the stream goes to another file, or to none. Everything before is on the disk before anything is written to
+    /// the new one, and then `done` is told. At a cut, call it while all shards are locked: the file begins exactly there.
+    pub fn switch(&self, to: Option<Segment>, done: Option<mpsc::Sender<()>>) -> u64 {
+        let mut tail = self.tail();
+        let offset = self.end();
+        // What was not to be kept up to here is nobody's to wait for.
+        if !tail.kept {
+            self.written.store(offset, Ordering::Release);
+            self.durable.store(offset, Ordering::Release);
+        }
+        tail.kept = to.is_some();
+        // Each file says anew what it is about.
+        tail.selected_db = None;
+        tail.timestamp_s = 0;
+        let at = tail.pending.len();
+        tail.switches.push_back(Switch { at, offset, to, done });
+        drop(tail);
+        self.nudge();
+        offset
+    }
+
+    /// Wakes the thread that syncs.
+    #[inline]
+    pub fn nudge(&self) {
+        if let Some(thread) = self.syncer.get() {
+            thread.unpark();
+        }
     }
 }
 
@@ -68,35 +236,63 @@ mod tests {
             let words: Vec<_> = line.split(' ').map(str::as_bytes).collect();
             unit.push(*db, words.into_iter());
         }
-        log.append(&unit, whole);
+        log.append(&unit, whole, 12_345);
+    }
+
+    fn kept() -> Log {
+        let log = Log::default();
+        log.tail().kept = true;
+        log
     }
 
     fn pending(log: &Log) -> String {
         let bytes = std::mem::take(&mut log.tail().pending);
-        String::from_utf8(bytes)
-            .expect("text")
-            .split("\r\n")
-            .filter(|word| !word.starts_with(['*', '$']))
-            .fold(String::new(), |line, word| if line.is_empty() { word.into() } else { line + " " + word })
+        let text = String::from_utf8(bytes).expect("text");
+        let words = text.split("\r\n").filter(|word| !word.is_empty() && !word.starts_with(['*', '$']));
+        words.collect::<Vec<_>>().join(" ")
     }
 
     #[test]
     fn several_commands_are_a_transaction_and_one_is_none() {
-        let log = Log::default();
+        let log = kept();
         append(&log, true, &[(0, "SET a 1")]);
-        assert_eq!(pending(&log), "SELECT 0 SET a 1 ");
+        assert_eq!(pending(&log), "SELECT 0 SET a 1");
         append(&log, true, &[(0, "SET a 1"), (0, "SET b 2")]);
-        assert_eq!(pending(&log), "MULTI SET a 1 SET b 2 EXEC ");
+        assert_eq!(pending(&log), "MULTI SET a 1 SET b 2 EXEC");
         append(&log, false, &[(0, "DEL a"), (0, "DEL b")]);
-        assert_eq!(pending(&log), "DEL a DEL b ");
+        assert_eq!(pending(&log), "DEL a DEL b");
     }
 
     #[test]
     fn the_stream_selects_a_database_only_when_it_changes() {
-        let log = Log::default();
+        let log = kept();
         append(&log, true, &[(2, "DEL a"), (5, "DEL b")]);
-        assert_eq!(pending(&log), "MULTI SELECT 2 DEL a SELECT 5 DEL b EXEC ");
+        assert_eq!(pending(&log), "MULTI SELECT 2 DEL a SELECT 5 DEL b EXEC");
         append(&log, true, &[(5, "DEL a")]);
-        assert_eq!(pending(&log), "DEL a ");
+        assert_eq!(pending(&log), "DEL a");
+    }
+
+    #[test]
+    fn the_time_is_noted_once_a_second_and_counts_for_no_offset() {
+        let log = kept();
+        append(&log, true, &[(0, "SET a 1")]);
+        let end = log.end();
+        log.set_timestamps(true);
+        pending(&log);
+        append(&log, true, &[(0, "SET a 1")]);
+        append(&log, true, &[(0, "SET a 1")]);
+        assert_eq!(pending(&log), "#TS:12 SET a 1 SET a 1");
+        let added = "*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1\r\n1\r\n".len() as u64;
+        assert_eq!(log.end() - end, 2 * added);
+    }
+
+    #[test]
+    fn a_stream_without_a_file_keeps_nothing_but_its_length() {
+        let log = Log::default();
+        append(&log, true, &[(0, "SET a 1")]);
+        assert_eq!(pending(&log), "");
+        assert!(log.end() > 0);
+        log.switch(None, None);
+        assert_eq!((log.durable(), log.reached(Policy::No)), (log.end(), log.end()));
     }
 }

@@ -18,6 +18,13 @@ const WORKS: &[&str] = &[
     "rdb-save-incremental-fsync",
     "rdb-key-save-delay",
     "stop-writes-on-bgsave-error",
+    "appendonly",
+    "appendfilename",
+    "appenddirname",
+    "appendfsync",
+    "aof-load-truncated",
+    "aof-timestamp-enabled",
+    "aof-disable-auto-gc",
 ];
 
 /// Single settings of the other themes.
@@ -84,6 +91,6 @@ mod tests {
         let named = |lines: &str| settings(lines).changed_but_not_yet().collect::<Vec<_>>();
         assert!(named("").is_empty());
         assert!(named("port 1\ndir /tmp\nappendonly no\ndisable-thp no\n").is_empty());
-        assert_eq!(named("appendonly yes\nmaxmemory 1gb\ntls-cluster yes\n"), ["appendonly", "tls-cluster"]);
+        assert_eq!(named("appendonly yes\nmaxmemory 1gb\ntls-cluster yes\n"), ["tls-cluster"]);
     }
 }

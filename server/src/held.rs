@@ -1,0 +1,119 @@
+//! Replies that wait for the log: nothing leaves that promises more than the disk has (`appendfsync always`) or the system.
+
+use crate::persistence::log::Policy;
+use crate::session::Session;
+use crate::worker::Worker;
+use ochre_reactor::{Reactor, Token};
+use std::collections::VecDeque;
+use std::sync::atomic::{Ordering, fence};
+
+/// What is to be sent once the log has reached an offset.
+struct Held {
+    offset: u64,
+    token: Token,
+    bytes: Vec<u8>,
+    /// The connection ends then.
+    close: bool,
+}
+
+/// The replies of a loop that wait, in the order in which they were made, and so by offset.
+#[derive(Default)]
+pub struct HeldReplies {
+    queue: VecDeque<Held>,
+    policy: Option<Policy>,
+    /// Writes were refused already when the commands that run now began: they have changed nothing that could be lost.
+    refused_before: bool,
+}
+
+impl HeldReplies {
+    /// Takes over what replies wait for.
+    pub fn set_policy(&mut self, policy: Policy) {
+        self.policy = (policy != Policy::Off).then_some(policy);
+    }
+
+    /// Whether anything is to be done at the end of a turn.
+    #[inline]
+    pub fn is_on(&self) -> bool {
+        self.policy.is_some() || !self.queue.is_empty()
+    }
+}
+
+impl Worker {
+    /// Commands of a client are about to run.
+    #[inline]
+    pub fn before_commands(&mut self) {
+        if self.held.policy.is_some() {
+            self.held.refused_before = self.shared.log.has_failed();
+        }
+    }
+
+    /// Sends replies of a client now, or when the log has got as far as they may have seen.
+    #[inline]
+    pub fn send_when_safe(&mut self, reactor: &mut Reactor, session: &mut Session, bytes: Vec<u8>) {
+        if !self.held.is_on() {
+            return reactor.send(session.token, bytes);
+        }
+        self.hold_or_send(reactor, session, bytes);
+    }
+
+    fn hold_or_send(&mut self, reactor: &mut Reactor, session: &mut Session, bytes: Vec<u8>) {
+        let log = &self.shared.log;
+        let offset = log.end();
+        let nothing_waits = session.held == 0;
+        let is_safe = log.reached(self.held.policy.unwrap_or(Policy::Off)) >= offset || self.held.refused_before;
+        if nothing_waits && is_safe {
+            return reactor.send(session.token, bytes);
+        }
+        session.held += 1;
+        self.held.queue.push_back(Held { offset, token: session.token, bytes, close: false });
+    }
+
+    /// Ends a connection once its replies, some of which wait, are sent.
+    pub fn close_when_safe(&mut self, token: Token) {
+        let offset = self.shared.log.end();
+        self.held.queue.push_back(Held { offset, token, bytes: Vec::new(), close: true });
+    }
+
+    /// Sends what need not wait any longer.
+    pub fn release_held(&mut self, reactor: &mut Reactor) {
+        let reached = self.shared.log.reached(self.held.policy.unwrap_or(Policy::Off));
+        while let Some(held) = self.held.queue.pop_front_if(|held| held.offset <= reached) {
+            if held.close {
+                reactor.close_after_flush(held.token);
+                continue;
+            }
+            if let Some(session) = self.session_at(held.token) {
+                session.held -= 1;
+            }
+            reactor.send(held.token, held.bytes);
+        }
+    }
+
+    /// At the end of a turn: what the turn appended is written, or the thread that syncs is told, and replies leave.
+    #[inline]
+    pub fn end_turn_of_log(&mut self, reactor: &mut Reactor) {
+        if self.held.is_on() {
+            self.write_log(reactor);
+        }
+    }
+
+    fn write_log(&mut self, reactor: &mut Reactor) {
+        let shared = self.shared;
+        match self.held.policy {
+            Some(Policy::Always) if shared.log.durable() < shared.log.end() => shared.log.nudge(),
+            Some(Policy::No | Policy::EverySecond) => {
+                shared.log.flush_turn();
+                shared.note_log_state();
+            }
+            _ => {}
+        }
+        self.release_held(reactor);
+        // First the word that this loop waits, then a last look: the other side acts in the opposite order.
+        let waits = &shared.desks[self.id].waits_for_log;
+        waits.store(!self.held.queue.is_empty(), Ordering::SeqCst);
+        if !self.held.queue.is_empty() {
+            fence(Ordering::SeqCst);
+            self.release_held(reactor);
+        }
+    }
+}

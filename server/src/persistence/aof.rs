@@ -1,0 +1,303 @@
+//! The append-only file: loaded at the start, opened, switched on and off while running.
+
+use crate::persistence::folder::{Folder, begins_with_snapshot};
+use crate::persistence::log::Policy;
+use crate::persistence::replay::{ReplayError, Replayer};
+use crate::persistence::writer;
+use crate::settings::persistence::AppendFsync;
+use crate::shared::Shared;
+use ochre_persistence::{Annotator, Manifest};
+use ochre_rdb::{Item, ReadOptions, Reader};
+use std::fs::File;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+/// What is known of the files, beside those that are written to.
+#[derive(Default)]
+pub struct Aof {
+    state: Mutex<State>,
+    /// A base is being made.
+    pub rewriting: AtomicBool,
+    /// One is to be made as soon as that is possible.
+    pub scheduled: AtomicBool,
+    pub rewrites: AtomicU64,
+    pub last_rewrite_ok: Failable,
+    /// Seconds, -1 when there was none.
+    pub last_rewrite_s: AtomicI64,
+    /// When the rewrite that runs began, Unix time in seconds.
+    pub rewrite_began_s: AtomicU64,
+    /// Rewrites that failed in a row.
+    pub rewrites_failed: AtomicU64,
+    /// Before this no rewrite begins by itself, Unix time in ms.
+    pub retry_at_ms: AtomicU64,
+}
+
+/// A flag that is set from the start.
+pub struct Failable(pub AtomicBool);
+
+impl Default for Failable {
+    fn default() -> Failable {
+        Failable(AtomicBool::new(true))
+    }
+}
+
+/// What the folder holds.
+#[derive(Default)]
+pub struct State {
+    pub folder: Option<Folder>,
+    pub manifest: Manifest,
+    /// The first base is being made: until it is there, what is appended lies in a temporary file.
+    pub waits_for_base: bool,
+}
+
+/// What has been loaded.
+pub struct LoadedFiles {
+    folder: Folder,
+    manifest: Manifest,
+    /// The size of the last file and what its checksums are to cover next.
+    last: Option<(String, u64, Annotator)>,
+    total_bytes: u64,
+}
+
+impl Aof {
+    pub fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether the settings want the file.
+pub fn is_wanted(shared: &Shared) -> bool {
+    shared.settings.persistence.appendonly.get()
+}
+
+/// What replies wait for while there is a file.
+pub fn policy(shared: &Shared) -> Policy {
+    match shared.settings.persistence.appendfsync.get() {
+        AppendFsync::Always => Policy::Always,
+        AppendFsync::EverySecond => Policy::EverySecond,
+        AppendFsync::No => Policy::No,
+    }
+}
+
+/// Starts the thread that writes and syncs.
+///
+/// # Errors
+/// When the system gives no thread.
+pub fn start_thread(shared: &'static Shared) -> std::io::Result<()> {
+    let thread = std::thread::Builder::new().name("log".into()).spawn(move || {
+        writer::run(&shared.log, || shared.log_closed.load(Ordering::SeqCst), || shared.log_progressed());
+    })?;
+    let _ = shared.log.syncer.set(thread.thread().clone());
+    Ok(())
+}
+
+/// Loads the files that the folder lists, in order.
+///
+/// # Errors
+/// What does not check out: file, place and reason.
+pub fn load(shared: &'static Shared) -> Result<LoadedFiles, String> {
+    let folder = Folder::of(&shared.settings);
+    let (manifest, stems) = match folder.read_manifest()? {
+        Some(manifest) => (manifest, true),
+        None => (Manifest::default(), false),
+    };
+    let mut manifest = manifest;
+    let old_file = folder.old_file();
+    let stem = folder.names.stem().to_owned();
+    // An upgrade that was interrupted goes on: the list names the old file, which still lies where it was.
+    let is_base = manifest.base.as_ref().is_some_and(|base| base.name == stem);
+    let is_new = !stems && manifest.is_empty();
+    if old_file.is_file() && (is_new || (is_base && !folder.path(&stem).exists())) {
+        if is_new {
+            manifest.adopt(&stem);
+        }
+        folder.upgrade(&manifest)?;
+    }
+    let began = Instant::now();
+    let mut loaded = LoadedFiles { folder, manifest, last: None, total_bytes: 0 };
+    let mut replayer = Replayer::new(shared);
+    let segments: Vec<_> = loaded.manifest.loaded().cloned().collect();
+    for (at, segment) in segments.iter().enumerate() {
+        let file_began = Instant::now();
+        let is_last = at + 1 == segments.len();
+        let kind = if segment.role == ochre_persistence::Role::Base { "base" } else { "incr" };
+        let (size, annotator) = load_segment(shared, &loaded.folder, &segment.name, is_last, &mut replayer)?;
+        loaded.total_bytes += size;
+        if is_last {
+            loaded.last = Some((segment.name.clone(), size, annotator));
+        }
+        if size > 0 {
+            crate::log::notice(format_args!(
+                "DB loaded from {kind} file {}: {:.3} seconds",
+                segment.name,
+                file_began.elapsed().as_secs_f64()
+            ));
+        }
+    }
+    if loaded.total_bytes > 0 {
+        let seconds = began.elapsed().as_secs_f64();
+        crate::log::notice(format_args!("DB loaded from append only file: {seconds:.3} seconds"));
+    }
+    if replayer.failed() > 0 {
+        crate::log::warning(format_args!(
+            "WARNING {} commands of the append only file replied with errors when they were loaded.",
+            replayer.failed()
+        ));
+    }
+    Ok(loaded)
+}
+
+/// Loads one file; answers its size and what its checksums are to cover next.
+fn load_segment(
+    shared: &'static Shared,
+    folder: &Folder,
+    name: &str,
+    is_last: bool,
+    replayer: &mut Replayer,
+) -> Result<(u64, Annotator), String> {
+    let mut file = folder.open(name)?;
+    let failed = |error: std::io::Error| format!("Unrecoverable error reading the append only file {name}: {error}");
+    let (mut rest, mut offset) = (Vec::new(), 0);
+    let size = file.metadata().map_err(failed)?.len();
+    if begins_with_snapshot(&mut file).map_err(failed)? {
+        crate::log::notice(format_args!("Reading RDB base file on AOF loading..."));
+        (rest, offset) = load_preamble(shared, &mut file).map_err(|error| {
+            format!("Error reading the RDB preamble of the AOF file {name}, AOF loading aborted: {error}")
+        })?;
+    }
+    let replayed = replayer.run(&mut file, rest, offset, &mut |_| ()).map_err(|error| match error {
+        ReplayError::Read(error) => failed(error),
+        ReplayError::UnknownCommand(command, offset) => {
+            format!("Unknown command '{command}' reading the append only file {name} at offset {offset}")
+        }
+        ReplayError::Format(reason) => format!(
+            "Bad file format reading the append only file {name}: {reason}. Make a backup of your AOF file, then use \
+             ochre-check-aof --fix {}",
+            folder.names.manifest()
+        ),
+    })?;
+    if !replayed.is_cut {
+        return Ok((size, replayed.annotator));
+    }
+    if !is_last {
+        return Err(format!(
+            "Fatal error: the truncated file {name} is not the last file (at offset {})",
+            replayed.valid_bytes
+        ));
+    }
+    if !shared.settings.persistence.aof_load_truncated.get() {
+        return Err(format!(
+            "Unexpected end of file reading the append only file {name} at offset {}. You can: 1) Make a backup of your \
+             AOF file, then use ochre-check-aof --fix {}. 2) Set aof-load-truncated to yes and restart the server.",
+            replayed.valid_bytes,
+            folder.names.manifest()
+        ));
+    }
+    crate::log::warning(format_args!("!!! Warning: short read while loading the AOF file {name}!!!"));
+    crate::log::warning(format_args!(
+        "AOF {name} loaded anyway because aof-load-truncated is enabled; it is cut at offset {}",
+        replayed.valid_bytes
+    ));
+    Ok((replayed.valid_bytes, replayed.annotator))
+}
+
+/// Loads the snapshot at the beginning of a file; answers what was read behind it, and where it ends.
+fn load_preamble(_: &'static Shared, file: &mut File) -> Result<(Vec<u8>, u64), String> {
+    let mut reader = Reader::new(file, ReadOptions::default()).map_err(|error| error.to_string())?;
+    loop {
+        match reader.next().map_err(|error| error.to_string())? {
+            Item::End => break,
+            Item::Entry(_) => return Err("snapshots cannot be loaded yet".into()),
+            _ => {}
+        }
+    }
+    let offset = reader.offset();
+    Ok((reader.into_rest().0, offset))
+}
+
+/// Opens the files to append to them, after they were loaded, or because there were none.
+///
+/// # Errors
+/// When a file cannot be made or written.
+pub fn open(shared: &'static Shared, loaded: LoadedFiles) -> Result<(), String> {
+    let LoadedFiles { folder, mut manifest, last, .. } = loaded;
+    folder.create()?;
+    let blame = |error: std::io::Error| format!("Can't open the append only file: {error}");
+    let numbers = &shared.log.numbers;
+    if manifest.is_empty() {
+        // Its mark says that the files are not in use until the list names them.
+        let temporary = folder.names.incremental_temporary();
+        folder.create_segment(&temporary).map_err(blame)?;
+        let is_snapshot = shared.settings.persistence.aof_use_rdb_preamble.get();
+        let name = manifest.supersede(&folder.names, is_snapshot, 0);
+        crate::log::notice(format_args!("Creating AOF base file {name} on server start"));
+        crate::persistence::rewrite::write_empty_base(shared, &folder, &name, is_snapshot).map_err(blame)?;
+        let name = manifest.add_incremental(&folder.names);
+        crate::log::notice(format_args!("Creating AOF incr file {name} on server start"));
+        let segment = folder.create_segment(&name).map_err(blame)?;
+        folder.store(&manifest).map_err(blame)?;
+        folder.remove(&temporary);
+        shared.log.switch(Some(segment), None);
+    } else {
+        folder.remove(&folder.names.incremental_temporary());
+        let segment = match (last, manifest.incremental.last()) {
+            (Some((name, size, annotator)), Some(segment)) if segment.name == name => {
+                crate::log::notice(format_args!("Opening AOF incr file {name} on server start"));
+                folder.open_segment(&name, size, annotator).map_err(blame)?
+            }
+            (last, _) => {
+                if let Some((name, size, annotator)) = last {
+                    // A base that was cut must not be followed by anything until it is.
+                    folder.open_segment(&name, size, annotator).map_err(blame)?;
+                }
+                let name = manifest.add_incremental(&folder.names);
+                crate::log::notice(format_args!("Creating AOF incr file {name} on server start"));
+                let segment = folder.create_segment(&name).map_err(blame)?;
+                folder.store(&manifest).map_err(blame)?;
+                segment
+            }
+        };
+        shared.log.switch(Some(segment), None);
+    }
+    let size = folder.size_bytes(&manifest);
+    numbers.size_bytes.store(size, Ordering::Relaxed);
+    numbers.base_size_bytes.store(size, Ordering::Relaxed);
+    *shared.aof.state() = State { folder: Some(folder), manifest, waits_for_base: false };
+    crate::persistence::rewrite::remove_history(shared);
+    apply_settings(shared);
+    Ok(())
+}
+
+/// Takes over what the settings say about writing.
+pub fn apply_settings(shared: &Shared) {
+    shared.log.set_timestamps(shared.settings.persistence.aof_timestamp_enabled.get());
+    if shared.aof.state().folder.is_some() {
+        shared.log.set_policy(policy(shared));
+    }
+}
+
+/// Loads and opens the files at the start, if they are wanted.
+///
+/// # Errors
+/// What keeps the server from starting.
+pub fn start(shared: &'static Shared) -> Result<(), String> {
+    let loaded = load(shared)?;
+    open(shared, loaded)
+}
+
+/// Ends the file: nothing is appended any more. What was is brought to the disk.
+pub fn turn_off(shared: &'static Shared) {
+    crate::persistence::rewrite::cancel(shared);
+    shared.log.set_policy(Policy::Off);
+    shared.log.set_wanted(false);
+    shared.log.switch(None, None);
+    let mut state = shared.aof.state();
+    if std::mem::take(&mut state.waits_for_base)
+        && let Some(folder) = &state.folder
+    {
+        folder.remove(&folder.names.incremental_temporary());
+    }
+    state.folder = None;
+    shared.settings_changed();
+}
