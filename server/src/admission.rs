@@ -7,7 +7,7 @@ use crate::shared::{CommandRow, Shared};
 use crate::transaction::Transaction;
 use crate::worker::Worker;
 use ochre_commands::Error;
-use ochre_commands::spec::{DENYOOM, NO_AUTH, WRITE};
+use ochre_commands::spec::{DENYOOM, LOADING, NO_AUTH, WRITE};
 use ochre_reactor::{Address, Socket};
 use ochre_resp::Args as Words;
 
@@ -15,7 +15,8 @@ use ochre_resp::Args as Words;
 type Guard = fn(&Worker, &Session, &CommandRow, Words<'_>) -> Result<(), Error>;
 
 /// In the order in which a client meets them; the first that refuses answers.
-const GUARDS: &[Guard] = &[authentication, authorization, memory, log_failed, snapshot_failed, subscriber_mode];
+const GUARDS: &[Guard] =
+    &[authentication, authorization, memory, log_failed, snapshot_failed, subscriber_mode, loading];
 
 /// The command that the words name, a subcommand of a container resolved, with the right number of words.
 #[inline]
@@ -155,6 +156,10 @@ fn subscriber_mode(_: &Worker, session: &Session, row: &CommandRow, _: Words<'_>
         "ERR Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context",
         row.full_name
     )))
+}
+
+fn loading(worker: &Worker, _: &Session, row: &CommandRow, _: Words<'_>) -> Result<(), Error> {
+    if worker.shared.alerts.is_on(Alert::Loading) && !row.flags.has(LOADING) { Err(Error::LOADING) } else { Ok(()) }
 }
 
 /// Whether the command has to wait for the end of CLIENT PAUSE.

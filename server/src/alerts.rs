@@ -10,6 +10,8 @@ pub enum Alert {
     SnapshotFailed = 1 << 0,
     /// The log cannot be written.
     LogFailed = 1 << 1,
+    /// Data is being loaded.
+    Loading = 1 << 2,
 }
 
 /// The alerts that are on.

@@ -93,7 +93,7 @@ pub fn run(worker: &mut Worker, reactor: &mut Reactor) {
 fn expire(worker: &mut Worker) -> ExpiryReport {
     let shared = worker.shared;
     let mut total = ExpiryReport::default();
-    if !shared.active_expire.load(Ordering::Relaxed) || !worker.context.expire {
+    if !shared.active_expire.load(Ordering::Relaxed) || !worker.context.expire || shared.loading.is_active() {
         return total;
     }
     let threads = shared.desks.len();

@@ -80,9 +80,14 @@ pub enum Message {
     Quiet(Arc<crate::persistence::shutdown::QuietPoint>),
     /// The log has got further, and replies wait for that.
     LogProgress,
+    /// Work for the thread of a loop: with one thread, only that may touch the keyspace.
+    Do(Task),
     /// Stop the loop.
     Stop,
 }
+
+/// Work for the thread of a loop.
+pub type Task = Box<dyn FnOnce(&mut crate::worker::Worker) + Send>;
 
 /// How other threads reach an event loop.
 pub struct Desk {
@@ -158,6 +163,7 @@ pub struct Shared {
     /// The log's thread is to end.
     pub log_closed: AtomicBool,
     pub aof: Aof,
+    pub loading: crate::persistence::loading::Loading,
     pub rates: Rates,
     pub tls: crate::tls::Tls,
     pub pressure: SharedPressure,

@@ -106,6 +106,7 @@ fn serve(
         alerts: Alerts::default(),
         log_closed: AtomicBool::new(false),
         aof: Aof::default(),
+        loading: Default::default(),
         rates: Rates::default(),
         tls: Default::default(),
         pressure: SharedPressure::default(),
@@ -130,12 +131,14 @@ fn serve(
     if aof::is_wanted(shared) {
         shared.log.set_wanted(true);
         aof::start(shared)?;
+        log::notice(format_args!("Ready to accept connections"));
+    } else {
+        crate::persistence::load_file::start(shared)?;
     }
     // The first loop accepts for all; each connection goes to the least loaded one.
     if let Some(listener) = unix_listener {
         reactors[0].add_listener(listener);
     }
-    log::notice(format_args!("Ready to accept connections"));
     run_loops(shared, reactors);
     if let Err(error) = shared.log.close() {
         log::warning(format_args!("Can't write the append only file to its end: {error}"));

@@ -730,6 +730,7 @@ impl Worker {
                 Message::Quiet(point) => point.pass(),
                 // The end of this turn looks at what waits for it.
                 Message::LogProgress => {}
+                Message::Do(task) => task(self),
                 Message::Stop => self.stopping = true,
             }
         }

@@ -30,6 +30,7 @@ impl Error {
     pub const COUNT_NOT_POSITIVE: Error = Error::fixed("ERR count should be greater than 0");
     pub const INT_RANGE: Error =
         Error::fixed("ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807");
+    pub const LOADING: Error = Error::fixed("LOADING Redis is loading the dataset in memory");
     pub const TARGET_EXISTS: Error = Error::fixed("BUSYKEY Target key name already exists.");
     pub const RESTORE_TTL: Error = Error::fixed("ERR Invalid TTL value, must be >= 0");
     pub const RESTORE_IDLE_TIME: Error = Error::fixed("ERR Invalid IDLETIME value, must be >= 0");

@@ -699,7 +699,7 @@ impl<'a> Locked<'a> {
     }
 
     #[inline]
-    pub(crate) fn database_mut_in(&mut self, db: usize, key: &Key<'_>) -> &mut Database {
+    fn database_mut_in(&mut self, db: usize, key: &Key<'_>) -> &mut Database {
         self.effects.touched = true;
         &mut self.guard.get_mut(self.keyspace.shard_of(key)).databases[db]
     }

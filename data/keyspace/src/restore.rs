@@ -3,7 +3,7 @@
 use crate::edit::small_pack;
 use crate::strings::value_of;
 use crate::{Entry, Key, Locked};
-use ochre_collections::{Lookup, Value, View};
+use ochre_collections::{Value, View};
 use ochre_rdb::Built;
 use ochre_values::{Object, Packing};
 use std::borrow::Cow;
@@ -37,31 +37,40 @@ fn packed_of(object: &Object) -> Option<(Packing, &[u8])> {
 }
 
 impl Locked<'_> {
-    /// Puts a new entry under its key, `key`, in database `db`. Gives it back when the key is there already.
+    /// Asks the memory for the place of a key with this hash, which is about to be inserted.
+    pub fn prefetch_loaded(&self, db: usize, hash: u64) {
+        self.guard().get(self.keyspace().shard_of_hash(hash)).databases[db].table.prefetch(hash);
+    }
+
+    /// Puts a new entry into database `db`; `hash` is that of its key. Gives it back when the key is there already.
     ///
     /// Nobody is told: this is for data that nobody has seen yet.
-    pub fn insert_loaded(&mut self, db: usize, key: &Key<'_>, mut entry: Entry) -> Result<(), Entry> {
+    pub fn insert_loaded(&mut self, db: usize, hash: u64, mut entry: Entry) -> Result<(), Entry> {
         let next_expiry_ms = match entry.as_ref().view() {
             View::Object(object) => object.next_expiry_ms(),
             _ => None,
         };
         let deadline = entry.as_ref().expiry_ms();
-        let database = self.database_mut_in(db, key);
-        let Lookup::Vacant(slot) = database.table.entry(key.hash(), key.bytes()) else { return Err(entry) };
-        entry.as_mut().set_epoch(database.cut.epoch(key.hash()));
-        slot.insert(entry);
+        self.effects.touched = true;
+        let shard = self.keyspace().shard_of_hash(hash);
+        let database = &mut self.guard_mut().get_mut(shard).databases[db];
+        if database.table.get(hash, entry.as_ref().key()).is_some() {
+            return Err(entry);
+        }
+        entry.as_mut().set_epoch(database.cut.epoch(hash));
+        database.table.insert_new(hash, entry);
         if let Some(earliest) = [deadline, next_expiry_ms].into_iter().flatten().min() {
-            database.table.note_deadline(key.hash(), earliest);
+            database.table.note_deadline(hash, earliest);
         }
         database.deadlines += usize::from(deadline.is_some());
         Ok(())
     }
 
     /// As [`Locked::insert_loaded`], in place of what is there.
-    pub fn replace_loaded(&mut self, db: usize, key: &Key<'_>, entry: Entry) {
-        if let Err(entry) = self.insert_loaded(db, key, entry) {
-            self.discard_from(db, key);
-            let inserted = self.insert_loaded(db, key, entry);
+    pub fn replace_loaded(&mut self, db: usize, hash: u64, entry: Entry) {
+        if let Err(entry) = self.insert_loaded(db, hash, entry) {
+            self.discard_from(db, &Key::with_hash(entry.as_ref().key(), hash));
+            let inserted = self.insert_loaded(db, hash, entry);
             debug_assert!(inserted.is_ok(), "the key was just removed");
         }
     }
@@ -69,7 +78,7 @@ impl Locked<'_> {
     /// Makes a value that was read from a payload the value of `key`, whatever is there.
     pub fn put_built(&mut self, key: &Key<'_>, built: Built<'_>, expiry_ms: Option<u64>, clock: u32) {
         let entry = entry_of(key.bytes(), built, expiry_ms, clock);
-        self.replace_loaded(self.db(), key, entry);
+        self.replace_loaded(self.db(), key.hash(), entry);
         self.note_ready(key);
     }
 }

@@ -1,14 +1,15 @@
 //! The append-only file: loaded at the start, opened, switched on and off while running.
 
 use crate::persistence::folder::{Folder, begins_with_snapshot};
+use crate::persistence::load::{LoadOptions, load_rdb};
 use crate::persistence::log::Policy;
 use crate::persistence::replay::{ReplayError, Replayer};
 use crate::persistence::writer;
 use crate::settings::persistence::AppendFsync;
 use crate::shared::Shared;
 use ochre_persistence::{Annotator, Manifest};
-use ochre_rdb::{Item, ReadOptions, Reader};
 use std::fs::File;
+use std::io::{Seek, SeekFrom};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -202,18 +203,15 @@ fn load_segment(
     Ok((replayed.valid_bytes, replayed.annotator))
 }
 
-/// Loads the snapshot at the beginning of a file; answers what was read behind it, and where it ends.
-fn load_preamble(_: &'static Shared, file: &mut File) -> Result<(Vec<u8>, u64), String> {
-    let mut reader = Reader::new(file, ReadOptions::default()).map_err(|error| error.to_string())?;
-    loop {
-        match reader.next().map_err(|error| error.to_string())? {
-            Item::End => break,
-            Item::Entry(_) => return Err("snapshots cannot be loaded yet".into()),
-            _ => {}
-        }
-    }
-    let offset = reader.offset();
-    Ok((reader.into_rest().0, offset))
+/// Loads the snapshot at the beginning of a file; answers what was read behind it (nothing), and where it ends.
+///
+/// Keys that have expired are kept: commands that follow may have given them more time.
+fn load_preamble(shared: &'static Shared, file: &mut File) -> Result<(Vec<u8>, u64), String> {
+    let options = LoadOptions { keeps_expired: true, is_on_loop: true, ..LoadOptions::default() };
+    let loaded = load_rdb(shared, &mut *file, options).map_err(|error| error.to_string())?;
+    super::load_file::load_functions(shared, &loaded).map_err(|error| error.to_string())?;
+    file.seek(SeekFrom::Start(loaded.bytes)).map_err(|error| error.to_string())?;
+    Ok((Vec::new(), loaded.bytes))
 }
 
 /// Opens the files to append to them, after they were loaded, or because there were none.

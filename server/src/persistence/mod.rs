@@ -2,6 +2,9 @@
 
 pub mod aof;
 pub mod folder;
+pub mod load;
+pub mod load_file;
+pub mod loading;
 pub mod log;
 pub mod rdb_format;
 pub mod replay;

@@ -103,7 +103,6 @@ impl Saves {
     }
 
     /// The data has just been loaded, or emptied, as a file has it: nothing has changed since.
-    #[expect(dead_code, reason = "for the loader, which is on its way")]
     pub fn note_loaded(&self, shared: &Shared) {
         self.lock().changes_saved = changes(shared);
     }
@@ -227,7 +226,6 @@ fn end(shared: &Shared, outcome: &Outcome) {
 ///
 /// # Errors
 /// When it cannot be written, or another snapshot is on its way.
-#[expect(dead_code, reason = "for DEBUG RELOAD, which is on its way")]
 pub fn save_now(shared: &'static Shared) -> Result<(), Failure> {
     let (sender, receiver) = mpsc::channel();
     let tell = move |result| {

@@ -1,6 +1,6 @@
 //! DEBUG: looking into the server, and making it behave in ways that tests need.
 
-use super::debug_values;
+use super::{debug_values, reload};
 use crate::commands::{Command, SessionCall, help};
 use crate::log;
 use ochre_commands::spec::*;
@@ -103,7 +103,7 @@ const SUBCOMMANDS: &[Subcommand] = &[
         "From which size on an element has a node.",
         packed_threshold,
     ),
-    subcommand("RELOAD", (0, ANY), "[MERGE] [NOFLUSH] [NOSAVE]", "Saves and loads the data.", no_persistence),
+    subcommand("RELOAD", (0, ANY), "[MERGE] [NOFLUSH] [NOSAVE]", "Saves and loads the data.", reload::reload),
     subcommand("REPLYBUFFER", (2, 2), "<PEAK-RESET-TIME | RESIZING> value", "Without effect.", reply_buffer),
     subcommand("SDSLEN", (1, 1), "key", "Tells the sizes of a key and its string.", debug_values::string_sizes),
     subcommand("SEGFAULT", (0, 0), "", "Ends the process by a signal.", segfault),

@@ -12,6 +12,7 @@ mod ends;
 mod info;
 mod latency;
 mod memory;
+mod reload;
 mod saving;
 mod slowlog;
 mod small;

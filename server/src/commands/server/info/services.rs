@@ -9,7 +9,8 @@ pub(super) fn persistence(page: &mut Page, facts: &Facts) {
     let job = current.and_then(|current| current.job.as_ref());
     let extra_bytes = job.map_or(0, |job| job.memory_bytes());
     let in_background = current.filter(|_| facts.shared.saves.is_background_saving());
-    page.zeros(&["loading", "async_loading"]);
+    page.field("loading", u8::from(facts.shared.loading.is_active()));
+    page.zeros(&["async_loading"]);
     page.field("current_cow_peak", current.map_or(0, |current| current.extra_bytes_peak.max(extra_bytes)));
     page.field("current_cow_size", extra_bytes);
     page.zeros(&["current_cow_size_age"]);
@@ -25,7 +26,9 @@ pub(super) fn persistence(page: &mut Page, facts: &Facts) {
     page.field("rdb_current_bgsave_time_sec", in_background.map_or(-1, |current| seconds(current.began_ms) as i64));
     page.field("rdb_saves", saves.saves);
     page.field("rdb_last_cow_size", saves.last_extra_bytes);
-    page.zeros(&["rdb_last_load_keys_expired", "rdb_last_load_keys_loaded"]);
+    let (loaded, expired) = facts.shared.loading.keys();
+    page.field("rdb_last_load_keys_expired", expired);
+    page.field("rdb_last_load_keys_loaded", loaded);
     page.zeros(&["aof_enabled", "aof_rewrite_in_progress", "aof_rewrite_scheduled"]);
     page.field("aof_last_rewrite_time_sec", -1);
     page.field("aof_current_rewrite_time_sec", -1);
@@ -33,6 +36,19 @@ pub(super) fn persistence(page: &mut Page, facts: &Facts) {
     page.zeros(&["aof_rewrites", "aof_rewrites_consecutive_failures"]);
     page.field("aof_last_write_status", "ok");
     page.zeros(&["aof_last_cow_size", "module_fork_in_progress", "module_fork_last_cow_size"]);
+    loading(page, facts);
+}
+
+/// How far loading has come.
+fn loading(page: &mut Page, facts: &Facts) {
+    if let Some(progress) = facts.shared.loading.progress() {
+        page.field("loading_start_time", progress.began_ms / 1000);
+        page.field("loading_total_bytes", progress.total_bytes);
+        page.field("loading_rdb_used_mem", progress.used_memory_bytes);
+        page.field("loading_loaded_bytes", progress.loaded_bytes);
+        page.field("loading_loaded_perc", format!("{:.2}", progress.percent()));
+        page.field("loading_eta_seconds", progress.remaining_s(ochre_clock::now_ms()));
+    }
 }
 
 pub(super) fn replication(page: &mut Page, facts: &Facts) {
