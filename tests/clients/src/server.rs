@@ -121,7 +121,8 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts a server with these arguments, split at spaces; a path in them may begin with `{folder}`.
+    /// Starts a server with these arguments, split at spaces; a path in them may begin with `{folder}`, and the first of them
+    /// may be a config file.
     pub fn start(arguments: &str) -> Server {
         let without = arguments.replace("--io-backend io_uring", "--io-backend epoll");
         let arguments = if arguments != without && !has_io_uring() { &without } else { arguments };
@@ -214,7 +215,12 @@ impl Drop for Server {
 fn launch(folder: &Folder, arguments: &str) -> Result<(Child, Log, u16), String> {
     let port = free_port();
     let mut command = Command::new(program());
-    // What a test says comes last and wins.
+    // A config file comes first; what a test says besides comes last and wins.
+    let (file, arguments) = match arguments.split_once(' ').unwrap_or((arguments, "")) {
+        (file, rest) if file.ends_with(".conf") => (Some(file), rest),
+        _ => (None, arguments),
+    };
+    command.args(file);
     command.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--dir"]).arg(&folder.path);
     command.args(["--enable-debug-command", "yes"]);
     let path = folder.path.display().to_string();
