@@ -7,6 +7,8 @@ mod refusal;
 pub use call::RowCall;
 pub use change::{change, enforce, set_default_password};
 pub use refusal::{check, check_again, describe_refusal, note_failed_login};
+#[allow(unused_imports, reason = "for scripts")]
+pub use refusal::{check_of_script, may_call};
 
 use crate::session::Session;
 use crate::settings::Settings;
@@ -140,9 +142,10 @@ fn catalogue(commands: &Table<Run>) -> Catalogue {
 }
 
 /// Makes a session that of `user`, who has given a password if one is needed.
-pub fn log_in(shared: &Shared, session: &mut Session, user: Arc<User>) {
+pub fn log_in(session: &mut Session, user: Arc<User>) {
     session.logged_in = true;
-    become_user(session, user, shared.access.version(), true);
+    // The user may have changed since it was looked up: it is looked at again before the next batch of commands.
+    become_user(session, user, 0, true);
 }
 
 /// Logs a client in as the first of these users that exists and is on; the names are those of its certificate.
@@ -152,7 +155,7 @@ pub fn log_in_by_certificate(shared: &Shared, session: &mut Session, names: &[Ve
         names.iter().filter_map(|name| users.get(name)).find(|user| user.is_on()).cloned()
     };
     match (user, names.first()) {
-        (Some(user), _) => log_in(shared, session, user),
+        (Some(user), _) => log_in(session, user),
         (None, Some(name)) => refusal::note_unknown_certificate(shared, session, name),
         (None, None) => {}
     }

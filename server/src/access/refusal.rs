@@ -28,6 +28,35 @@ pub fn check(shared: &Shared, session: &Session, row: &CommandRow, words: Words<
     check_patterns(&session.user, &call)
 }
 
+/// As [`check`], for a command of a script that the session's user runs, with database `db` selected.
+///
+/// # Errors
+/// The refusal, as the script is told.
+#[allow(dead_code, reason = "for scripts")]
+pub fn check_of_script(
+    shared: &Shared,
+    session: &Session,
+    row: &CommandRow,
+    words: Words<'_>,
+    db: usize,
+) -> Result<(), Error> {
+    if session.unrestricted {
+        return Ok(());
+    }
+    let call = RowCall { row, words, db, databases: shared.keyspace.databases() };
+    let Err(denied) = session.user.check(&call) else { return check_patterns(&session.user, &call) };
+    refuse(shared, &session.client, &session.user, row, words, denied, Context::Lua);
+    let text = describe_refusal(&session.user, row, denied, None);
+    Err(Error::text(format!("NOPERM ACL failure in script: {text}")))
+}
+
+/// Whether a script of the session's user may run a command (`redis.acl_check_cmd`); nothing is noted.
+#[allow(dead_code, reason = "for scripts")]
+pub fn may_call(shared: &Shared, session: &Session, row: &CommandRow, words: Words<'_>, db: usize) -> bool {
+    let call = RowCall { row, words, db, databases: shared.keyspace.databases() };
+    session.unrestricted || session.user.check(&call).is_ok()
+}
+
 /// The patterns of SORT make up keys that only the data tells: they are for those who may read all keys.
 fn check_patterns(user: &User, call: &RowCall<'_>) -> Result<(), Error> {
     const BY: Error = Error::fixed("ERR BY option of SORT denied due to insufficient ACL permissions.");

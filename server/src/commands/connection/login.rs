@@ -42,7 +42,7 @@ fn log_in(call: &mut SessionCall<'_>, name: &[u8], password: &[u8], command: &[u
     let user = shared.access.users().get(name).cloned();
     match user.filter(|user| user.accepts(password)) {
         Some(user) => {
-            access::log_in(shared, call.session, user);
+            access::log_in(call.session, user);
             Ok(())
         }
         None => {
