@@ -149,6 +149,15 @@ impl Error {
     pub const STREAM_NUMIDS: Error = Error::fixed("ERR Number of IDs must be a positive integer");
     pub const STREAM_NUMIDS_MATCH: Error =
         Error::fixed("ERR The `numids` parameter must match the number of arguments");
+    pub const STREAM_TWO_PRODUCERS: Error =
+        Error::fixed("ERR syntax error, IDMP and IDMPAUTO can be given once, and not both");
+    pub const STREAM_PRODUCER_WITH_ID: Error =
+        Error::fixed("ERR IDMP and IDMPAUTO can be used only with auto-generated IDs");
+    pub const STREAM_EMPTY_PRODUCER: Error = Error::fixed("ERR producer and idempotent IDs can't be empty");
+    pub const STREAM_IDMP_DURATION: Error = Error::fixed("ERR IDMP-DURATION must be between 1 and 86400 seconds");
+    pub const STREAM_IDMP_MAXSIZE: Error = Error::fixed("ERR IDMP-MAXSIZE must be between 1 and 10000 entries");
+    pub const STREAM_NO_SUCH_ENTRY: Error = Error::fixed("ERR no such entry in the stream");
+    pub const STREAM_OTHER_ENTRY: Error = Error::fixed("ERR the idempotent ID belongs to another entry");
     pub const STREAM_NACK_MODE: Error = Error::fixed("ERR mode must be SILENT, FAIL, or FATAL");
     pub const STREAM_NACK_RETRYCOUNT: Error = Error::fixed("ERR Invalid RETRYCOUNT option argument for XNACK");
     pub const OUT_OF_MEMORY: Error = Error::fixed("OOM command not allowed when used memory > 'maxmemory'.");

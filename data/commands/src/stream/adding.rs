@@ -1,5 +1,6 @@
 //! XADD: an entry more at the end of a stream.
 
+use super::idempotence::{self, Message};
 use super::ids::{NewId, reply_id};
 use super::trimming::TrimOptions;
 use crate::keys::*;
@@ -31,11 +32,12 @@ pub(super) const XADD: Command = Command::new(
 fn xadd(data: &mut Locked<'_>, args: &mut Args<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {
     let key = args.key();
     let mut trim = TrimOptions::default();
+    let mut message = Message::default();
     let mut make = true;
     while args.peek() != Some(b"*") {
         if args.option("NOMKSTREAM") {
             make = false;
-        } else if !trim.read(args)? {
+        } else if !message.read(args)? && !trim.read(args)? {
             break;
         }
     }
@@ -50,6 +52,9 @@ fn xadd(data: &mut Locked<'_>, args: &mut Args<'_>, reply: &mut Reply<'_>) -> Re
     if id == NewId::Given(StreamId::MIN) {
         return Err(Error::STREAM_ID_ZERO);
     }
+    if message.is_given() && id != NewId::Auto {
+        return Err(Error::STREAM_PRODUCER_WITH_ID);
+    }
     let now_ms = data.now_ms();
     let mut stream = if make {
         data.edit_or_new::<Stream>(&key)?
@@ -62,6 +67,16 @@ fn xadd(data: &mut Locked<'_>, args: &mut Args<'_>, reply: &mut Reply<'_>) -> Re
             }
         }
     };
+    let identity = message.identity(words);
+    if let Some((producer, message)) = &identity {
+        let known = stream.producers().and_then(|producers| producers.find(producer, message, now_ms));
+        if let Some(known) = known {
+            stream.producers_mut().note_duplicate();
+            stream.finish();
+            reply_id(reply, known);
+            return Ok(());
+        }
+    }
     if stream.last_id() == StreamId::MAX {
         return Err(Error::STREAM_EXHAUSTED);
     }
@@ -72,6 +87,10 @@ fn xadd(data: &mut Locked<'_>, args: &mut Args<'_>, reply: &mut Reply<'_>) -> Re
     }
     let trimmed = trimming.map_or(0, |trimming| stream.trim(&trimming));
     let exact = trim.is_approximate().then(|| trim.exact_threshold(&stream));
+    if let Some((producer, message)) = &identity {
+        stream.producers_mut().remember(producer, message, id, now_ms, now_ms);
+    }
+    let is_still_there = identity.is_some() && stream.contains(id);
     stream.finish();
     if !make {
         data.note_ready(&key);
@@ -82,17 +101,31 @@ fn xadd(data: &mut Locked<'_>, args: &mut Args<'_>, reply: &mut Reply<'_>) -> Re
     }
     reply_id(reply, id);
     if data.log_wanted() && !(is_given && exact.is_none()) {
-        log_xadd(data, args, id_at, id, &trim, &exact.unwrap_or_default());
+        let exact = exact.unwrap_or_default();
+        log_xadd(data, args, id_at, id, (&trim, &message), &exact);
+        if let Some((producer, message)) = identity.filter(|_| is_still_there) {
+            idempotence::log_record(data, &key, producer, &message, id);
+        }
     }
     Ok(())
 }
 
 /// Logs the command with the id that the entry got, and with what approximate trimming did.
-fn log_xadd(data: &mut Locked<'_>, args: &Args<'_>, id_at: usize, id: StreamId, trim: &TrimOptions, exact: &[u8]) {
+fn log_xadd(
+    data: &mut Locked<'_>,
+    args: &Args<'_>,
+    id_at: usize,
+    id: StreamId,
+    (trim, message): (&TrimOptions, &Message<'_>),
+    exact: &[u8],
+) {
     let argv: Words<'_> = args.argv();
     let mut text = [0; StreamId::TEXT_LEN_MAX];
     let mut words = Vec::with_capacity(argv.len());
-    trim.log_words(args, 0..id_at, exact, &mut words);
+    // Who sent it is for a command of its own.
+    let (before, after) = if message.is_given() { (message.words.start, message.words.end) } else { (id_at, id_at) };
+    trim.log_words(args, 0..before, exact, &mut words);
+    trim.log_words(args, after..id_at, exact, &mut words);
     words.push(id.format(&mut text));
     words.extend(argv.from(id_at + 1));
     data.log(&words);

@@ -26,6 +26,7 @@ const STREAM: Command = Command::new(Group::Stream, "STREAM", "key [FULL [COUNT 
     .history(&[
         ("6.0.0", "`FULL`."),
         ("7.0.0", "More fields."),
+        ("8.6.0", "What is remembered of producers."),
         ("7.2.0", "`active-time`, and `seen-time` for attempts."),
     ])
     .keys(&[KeySpec::at(2, RO | ACCESS)])
@@ -45,7 +46,8 @@ fn stream(data: &mut Locked<'_>, args: &mut Args<'_>, reply: &mut Reply<'_>) -> 
         }
         _ => return Err(syntax),
     };
-    reply.map(if full.is_some() { 9 } else { 10 });
+    let producers = stream.producers();
+    reply.map(if full.is_some() { 9 } else { 10 } + if producers.is_some() { 6 } else { 0 });
     field(reply, "length").count(stream.len());
     field(reply, "radix-tree-keys").count(stream.nodes());
     field(reply, "radix-tree-nodes").count(stream.radix_tree_nodes());
@@ -53,6 +55,15 @@ fn stream(data: &mut Locked<'_>, args: &mut Args<'_>, reply: &mut Reply<'_>) -> 
     reply_id(field(reply, "max-deleted-entry-id"), stream.max_deleted_id());
     field(reply, "entries-added").integer(stream.entries_added() as i64);
     reply_id(field(reply, "recorded-first-entry-id"), stream.first_id());
+    if let Some(producers) = producers {
+        let (tracked, messages) = producers.tracked();
+        field(reply, "idmp-duration").integer(producers.duration_s() as i64);
+        field(reply, "idmp-maxsize").count(producers.messages_max());
+        field(reply, "pids-tracked").count(tracked);
+        field(reply, "iids-tracked").count(messages);
+        field(reply, "iids-added").integer(producers.added() as i64);
+        field(reply, "iids-duplicates").integer(producers.duplicates() as i64);
+    }
     match full {
         None => {
             field(reply, "groups").count(stream.groups().len());

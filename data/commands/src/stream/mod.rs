@@ -5,6 +5,7 @@ mod claiming;
 mod deletion;
 mod entries;
 mod groups;
+mod idempotence;
 mod ids;
 mod info;
 mod pending;
@@ -35,6 +36,8 @@ pub const COMMANDS: &[Command] = &[
     claiming::XAUTOCLAIM,
     info::XINFO,
     settings::XSETID,
+    idempotence::XCFGSET,
+    idempotence::XIDMPRECORD,
 ];
 
 /// Replies lines of help.

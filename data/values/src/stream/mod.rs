@@ -3,6 +3,7 @@
 mod group;
 mod id;
 mod node;
+mod producers;
 mod progress;
 mod radix;
 mod range;
@@ -14,6 +15,7 @@ mod trim;
 pub use group::{Consumer, ConsumerNumber, Group, Pending};
 pub use id::StreamId;
 pub use node::Entry;
+pub use producers::Producers;
 pub use range::{Range, RangeRev};
 pub use restore::{Malformed, Totals};
 pub use trim::{References, Threshold, Trim};
@@ -45,6 +47,8 @@ pub struct Stream {
     entries_added: u64,
     /// In the order of their names.
     groups: BTreeMap<Box<[u8]>, Group>,
+    /// Made when a producer first says who it is.
+    producers: Option<Box<Producers>>,
     /// Whether anything was ever done to it: until then there is no stream.
     exists: bool,
 }
@@ -222,6 +226,16 @@ impl Stream {
         self.max_deleted_id = id;
     }
 
+    /// What is remembered of producers, if any has ever said who it is.
+    pub fn producers(&self) -> Option<&Producers> {
+        self.producers.as_deref()
+    }
+
+    /// What is remembered of producers.
+    pub fn producers_mut(&mut self) -> &mut Producers {
+        self.producers.get_or_insert_default()
+    }
+
     // ---- groups ----
 
     /// The groups with their names, in the order of the names.
@@ -332,6 +346,7 @@ impl Collection for Stream {
         let node = size_of::<(StreamId, Node)>() * 3 / 2;
         let nodes: usize = self.nodes.values().map(|stored| stored.memory_bytes() + node).sum();
         let groups: usize = self.groups.iter().map(|(name, group)| name.len() + group.memory_bytes()).sum();
-        size_of::<Stream>() + nodes + groups
+        let producers = self.producers.as_ref().map_or(0, |producers| producers.memory_bytes());
+        size_of::<Stream>() + nodes + groups + producers
     }
 }
