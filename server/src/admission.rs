@@ -19,7 +19,6 @@ const GUARDS: &[Guard] =
     &[authentication, authorization, memory, log_failed, snapshot_failed, subscriber_mode, loading];
 
 /// The command that the words name, a subcommand of a container resolved, with the right number of words.
-#[inline]
 pub fn resolve<'t>(row: Option<&'t CommandRow>, words: Words<'_>) -> Result<&'t CommandRow, Error> {
     let row = row.ok_or_else(|| unknown_command(words))?;
     let row = if row.subcommands.is_empty() { row } else { resolve_subcommand(row, words)? };
@@ -74,13 +73,20 @@ fn shown(bytes: &[u8]) -> String {
     String::from_utf8_lossy(&bytes[..bytes.len().min(SHOWN_BYTES_MAX)]).into_owned()
 }
 
-/// Asks all guards. Nearly always nothing is out of the ordinary, and none is asked.
+/// Whether nothing is out of the ordinary: then no guard has anything against any command, and none is asked. Nearly always it is
+/// so, so whatever a guard looks at must be asked for here, too.
 #[inline]
+pub fn is_ordinary(worker: &Worker, session: &Session) -> bool {
+    session.unrestricted
+        && session.subscriptions.is_none()
+        && session.transaction.is_none()
+        && !worker.pressure.out_of_memory
+        && worker.shared.alerts.none()
+        && worker.shared.pause.now(worker.context.now_ms) == Paused::Nothing
+}
+
+/// Asks all guards.
 pub fn admit(worker: &Worker, session: &Session, row: &CommandRow, words: Words<'_>) -> Result<(), Error> {
-    let is_quiet = worker.shared.alerts.none() && !worker.pressure.out_of_memory;
-    if session.unrestricted && session.subscriptions.is_none() && is_quiet {
-        return Ok(());
-    }
     GUARDS.iter().try_for_each(|guard| guard(worker, session, row, words))
 }
 
@@ -163,7 +169,6 @@ fn loading(worker: &Worker, _: &Session, row: &CommandRow, _: Words<'_>) -> Resu
 }
 
 /// Whether the command has to wait for the end of CLIENT PAUSE.
-#[inline]
 pub fn must_pause(worker: &Worker, row: &CommandRow) -> bool {
     match worker.shared.pause.now(worker.context.now_ms) {
         Paused::Nothing => false,

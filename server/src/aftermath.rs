@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 /// Hands on what one command did, still under its locks, so that for every key the order is that of execution. Watchers were
 /// told by the view itself; keys that became ready are the caller's to look after. `words`: the command as it goes to the log
 /// unless it said otherwise; that happens with `seal`. What has been handed on is no effect any more.
-#[inline]
+#[inline(always)]
 pub fn commit(shared: &Shared, thread: usize, data: &mut Locked<'_>, words: Words<'_>) {
     if data.log_wanted() && data.effects.is_logged() {
         let db = data.db();

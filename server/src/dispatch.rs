@@ -37,8 +37,8 @@ pub struct Call {
     pub command: Parsed,
     /// Where it begins in the batch's buffer, bytes.
     pub start: usize,
-    /// Number of the row in the table, `usize::MAX` when there is no such command.
-    row: usize,
+    /// `None` when there is no such command.
+    row: Option<&'static CommandRow>,
     /// Word of the one key; 0 when the command has none or several.
     pub key_word: usize,
     pub key_hash: u64,
@@ -46,11 +46,9 @@ pub struct Call {
 
 impl Call {
     #[inline(always)]
-    pub fn new(table: &Table<Run>, command: Parsed, start: usize, words: Words<'_>) -> Self {
-        let (row, key_word) = match table.position(words.at(0)) {
-            Some(at) => (at, table.rows()[at].only_key),
-            None => (usize::MAX, 0),
-        };
+    pub fn new(table: &'static Table<Run>, command: Parsed, start: usize, words: Words<'_>) -> Self {
+        let row = table.find(words.at(0));
+        let key_word = row.map_or(0, |row| row.only_key);
         let key_word = if key_word < words.len() { key_word } else { 0 };
         let key_hash = if key_word != 0 { hash(words.at(key_word)) } else { 0 };
         Call { command, start, row, key_word, key_hash }
@@ -68,63 +66,75 @@ pub fn execute(
 ) -> Flow {
     let mark = output.len();
     let mut reply = Reply::new(output, protocol_of(session));
-    let row = worker.shared.commands.rows().get(call.row);
     pressure::make_room(worker);
-    let flow = match admission::resolve(row, words).and_then(|row| {
-        admission::admit(worker, session, row, words)?;
-        Ok(row)
-    }) {
-        Ok(row) if session.transaction.is_some() => {
-            queue_or_run(worker, reactor, session, row, call, words, &mut reply)
+    let flow = match call.row {
+        Some(row) if admission::is_ordinary(worker, session) && row.is_whole(words.len()) => {
+            run(worker, reactor, session, row, call, words, &mut reply)
         }
-        Ok(row) if admission::must_pause(worker, row) => {
-            worker.wait_for_pause(session);
-            Flow::Wait
-        }
-        Ok(row) => run(worker, reactor, session, row, call, words, &mut reply),
-        Err(_) if row.is_none() && admission::is_http(words) => refuse_http(session),
-        Err(error) => refuse(worker, session, row, &error, &mut reply),
+        _ => admit_and_run(worker, reactor, session, call, words, &mut reply),
     };
     let sizes = (call.command.consumed, output.len() - mark);
-    let waits = matches!(flow, Flow::Wait | Flow::Blocked);
-    if (sizes.0 >= worker.large_request_bytes || sizes.1 >= worker.large_reply_bytes) && !waits {
-        note_large(worker, session, row, words, sizes);
-    }
-    if session.reply_mode != ReplyMode::On && !waits {
-        drop_reply(session, row, output, mark);
-    }
-    if session.tracked.is_some() && !waits {
-        worker.end_tracked_command(session, row, output);
+    let is_large = sizes.0 >= worker.large_request_bytes || sizes.1 >= worker.large_reply_bytes;
+    if (is_large || session.reply_mode != ReplyMode::On || session.tracked.is_some())
+        && matches!(flow, Flow::Done | Flow::Close)
+    {
+        end_special(worker, session, call, words, output, mark);
     }
     flow
 }
 
-/// Between MULTI and EXEC a command is queued, but for those that end the transaction.
-#[cold]
-fn queue_or_run(
+/// Runs a command that is not one of its own, or that has to be let in.
+#[inline(never)]
+fn admit_and_run(
     worker: &mut Worker,
     reactor: &mut Reactor,
     session: &mut Session,
-    row: &CommandRow,
     call: &Call,
     words: Words<'_>,
     reply: &mut Reply<'_>,
 ) -> Flow {
-    match transaction::queue(session, row, words) {
-        Ok(true) => {
+    let admitted = admission::resolve(call.row, words).and_then(|row| {
+        admission::admit(worker, session, row, words)?;
+        // Between MULTI and EXEC a command is queued, but for those that end the transaction.
+        let is_queued = session.transaction.is_some() && transaction::queue(session, row, words)?;
+        Ok((row, is_queued))
+    });
+    match admitted {
+        Ok((_, true)) => {
             reply.status("QUEUED");
             Flow::Done
         }
-        Ok(false) if admission::must_pause(worker, row) => {
+        Ok((row, false)) if admission::must_pause(worker, row) => {
             worker.wait_for_pause(session);
             Flow::Wait
         }
-        Ok(false) => run(worker, reactor, session, row, call, words, reply),
-        Err(error) => refuse(worker, session, Some(row), &error, reply),
+        Ok((row, false)) => run(worker, reactor, session, row, call, words, reply),
+        Err(_) if call.row.is_none() && admission::is_http(words) => refuse_http(session),
+        Err(error) => refuse(worker, session, call.row, &error, reply),
     }
 }
 
-#[inline]
+/// What follows a command whose words or reply are large, whose reply may be unwanted, or whose client is told of changes.
+#[cold]
+fn end_special(
+    worker: &mut Worker,
+    session: &mut Session,
+    call: &Call,
+    words: Words<'_>,
+    output: &mut Vec<u8>,
+    mark: usize,
+) {
+    let sizes = (call.command.consumed, output.len() - mark);
+    if sizes.0 >= worker.large_request_bytes || sizes.1 >= worker.large_reply_bytes {
+        note_large(worker, session, call.row, words, sizes);
+    }
+    drop_reply(session, call.row, output, mark);
+    if session.tracked.is_some() {
+        worker.end_tracked_command(session, call.row, output);
+    }
+}
+
+#[inline(always)]
 fn run(
     worker: &mut Worker,
     reactor: &mut Reactor,
@@ -168,7 +178,7 @@ fn run(
 
 /// Locks the shards and calls the function. Nearly every command needs one shard, which is free, and there is nobody whom it
 /// might have to serve.
-#[inline]
+#[inline(always)]
 fn run_on_data(
     worker: &mut Worker,
     session: &mut Session,
@@ -236,7 +246,7 @@ fn run_on_shards(
 }
 
 /// Calls the function, and hands on what it did while the locks are still held. The answer is also for whom the client waits.
-#[inline]
+#[inline(always)]
 #[expect(clippy::too_many_arguments, reason = "the pieces of one call; a struct would only name them again")]
 fn perform(
     shared: &Shared,

@@ -74,9 +74,14 @@ impl<R> Row<R> {
 
     /// Whether a command of `words` words, the name included, has the right number of them.
     pub fn accepts(&self, words: usize) -> bool {
-        let words = words as i64;
-        let arity = i64::from(self.arity);
-        if arity >= 0 { words == arity } else { words >= -arity }
+        let wanted = usize::from(self.arity.unsigned_abs());
+        words == wanted || (self.arity < 0 && words > wanted)
+    }
+
+    /// Whether a command of `words` words is complete as it is: no subcommand has to be found, and the number is right.
+    #[inline]
+    pub fn is_whole(&self, words: usize) -> bool {
+        self.subcommands.is_empty() && self.accepts(words)
     }
 
     /// The subcommand called `name`, whatever its case.
@@ -138,6 +143,7 @@ impl<R> Table<R> {
     }
 
     /// The command called `name`, whatever its case.
+    #[inline(always)]
     pub fn find(&self, name: &[u8]) -> Option<&Row<R>> {
         self.position(name).map(|at| &self.rows[at])
     }

@@ -287,20 +287,15 @@ impl<'a> Locked<'a> {
     /// Replaces or makes the value of `key`.
     #[inline]
     pub(crate) fn set_value(&mut self, key: &Key<'_>, value: Value<'_, Object>, expiry: Expiry) {
-        let access = self.context.access;
-        let now_ms = self.context.now_ms;
-        let expire = self.context.expire;
-        let notify_new = self.context.notify.any(Class::NEW);
+        let context = self.context;
         self.note_loss(self.db, key);
         let db = self.db;
         let (database, ghosts) = self.place_mut(key);
         match database.table.entry(key.hash(), key.bytes()) {
             Lookup::Found(mut slot) => {
                 let old = slot.item().expiry_ms();
-                if expire && old.is_some_and(|deadline| deadline <= now_ms) {
-                    // What is replaced has gone already, and whoever listens is told so.
-                    self.expire(self.db, key);
-                    return self.set_value(key, value, expiry);
+                if context.expire && old.is_some_and(|deadline| deadline <= context.now_ms) {
+                    return self.set_value_of_expired(key, value, expiry);
                 }
                 database.cut.before_replacement(&mut slot);
                 let replaced = slot.replace_value(value);
@@ -315,7 +310,7 @@ impl<'a> Locked<'a> {
                 } else {
                     // SET counts as an access, and a new value starts a new life for LFU.
                     let clock = slot.item().clock();
-                    let touched = access.written(clock);
+                    let touched = context.access.written(clock);
                     if touched != clock {
                         slot.set_clock(touched);
                     }
@@ -330,18 +325,23 @@ impl<'a> Locked<'a> {
                     _ => None,
                 };
                 let mut entry = Entry::new(key.bytes(), value, deadline);
-                entry.as_ref().touch(ghosts.initial_clock(access, db, key.hash()));
+                entry.as_ref().touch(ghosts.initial_clock(context.access, db, key.hash()));
                 entry.as_mut().set_epoch(database.cut.epoch(key.hash()));
                 slot.insert(entry);
                 if let Some(deadline) = deadline {
                     database.deadlines += 1;
                     database.table.note_deadline(key.hash(), deadline);
                 }
-                if notify_new {
-                    self.event(Class::NEW, "new", key);
-                }
+                self.event(Class::NEW, "new", key);
             }
         }
+    }
+
+    /// What is replaced has gone already, and whoever listens is told so.
+    #[cold]
+    fn set_value_of_expired(&mut self, key: &Key<'_>, value: Value<'_, Object>, expiry: Expiry) {
+        self.expire(self.db, key);
+        self.set_value(key, value, expiry);
     }
 
     /// The live slot of `key`.

@@ -17,7 +17,7 @@ impl<V> Entry<V> {
     pub fn replace_value(&mut self, value: Value<'_, V>) -> Option<V> {
         let old = Shape::of::<V>(self.block);
         let new = old.with_value(&value);
-        let moves = memory::size_class(new.size) != memory::size_class(old.size);
+        let moves = new.size != old.size && memory::size_class(new.size) != memory::size_class(old.size);
         let block = if moves { memory::allocate(new.size) } else { self.block };
         // From here on nothing panics.
         // SAFETY: the object is owned, and then its place is overwritten or its block freed without dropping it. Header, expiry

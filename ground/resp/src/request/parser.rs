@@ -189,18 +189,15 @@ impl Parser {
 fn short_header(bytes: &[u8], marker: u8) -> Option<(u32, usize)> {
     // A header of two digits has five bytes, and one of a single digit is followed by more.
     let header: &[u8; 5] = bytes.first_chunk()?;
-    let first = header[1].wrapping_sub(b'0');
-    if header[0] != marker || first > 9 {
-        return None;
+    let word = u32::from_le_bytes([header[0], header[1], header[2], header[3]]);
+    let digit = |at: u32| ((word >> at) & 0xff).wrapping_sub(b'0'.into());
+    // Marker and line end are compared together, the digits between them left out.
+    if word & 0x00ff_00ff == u32::from_le_bytes([marker, 0, b'\r', 0]) {
+        return (digit(8) <= 9).then_some((digit(8), 4));
     }
-    if header[2] == b'\r' {
-        return Some((u32::from(first), 4));
-    }
-    let second = header[2].wrapping_sub(b'0');
-    if second > 9 || first == 0 || header[3] != b'\r' {
-        return None;
-    }
-    Some((u32::from(first) * 10 + u32::from(second), 5))
+    let is_two = word & 0xff00_00ff == u32::from_le_bytes([marker, 0, 0, b'\r']);
+    let is_number = (1..=9).contains(&digit(8)) && digit(16) <= 9;
+    (is_two && is_number).then(|| (digit(8) * 10 + digit(16), 5))
 }
 
 /// Takes a whole command of up to 99 arguments, each shorter than 10,000 bytes, as nearly all are; its length.
