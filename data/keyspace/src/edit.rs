@@ -1,9 +1,12 @@
 //! The door through which a collection is changed: in place when it is large, through a copy when it lies inline.
+//!
+//! The copy is made at the first change that needs it: to look (`Edit::view`) or to overwrite bytes (`Edit::packed_mut`) does not.
 
 use crate::Entry;
 use ochre_collections::{ObjectSlot, Slot, VacantSlot};
 use ochre_collections::{Value, View};
 use ochre_values::{Collection, Object, Packing};
+use std::cell::OnceCell;
 use std::ops::{Deref, DerefMut};
 
 /// Packed collections up to this length, in bytes, lie inside their entry.
@@ -12,7 +15,7 @@ pub(crate) const INLINE_PACKED_BYTES_MAX: usize = 256;
 enum Place<'a> {
     /// The collection is an object in its entry, edited where it is.
     Object(ObjectSlot<'a, Object>),
-    /// The collection was copied out of its entry and goes back when the edit ends.
+    /// The collection lies in its entry; once there is a copy, that goes back when the edit ends.
     Inline(Slot<'a, Entry>),
     /// The key does not exist yet: it is made when the edit ends with something in it.
     Vacant { slot: VacantSlot<'a, Entry>, key: &'a [u8], clock: u32, epoch: u8 },
@@ -21,8 +24,8 @@ enum Place<'a> {
 /// A collection being edited. When the edit ends, a new key is made, an empty one removed, a small one packed inline.
 pub struct Edit<'a, C: Collection> {
     place: Option<Place<'a>>,
-    /// The collection, unless it is edited where it is.
-    copy: Option<C>,
+    /// The collection as it is being changed, unless that happens where it is.
+    copy: OnceCell<C>,
     deadlines: &'a mut usize,
 }
 
@@ -33,12 +36,12 @@ impl<'a, C: Collection> Edit<'a, C> {
         match slot.into_object() {
             Ok(object) => {
                 C::in_object(&object)?;
-                Some(Edit { place: Some(Place::Object(object)), copy: None, deadlines })
+                Some(Edit { place: Some(Place::Object(object)), copy: OnceCell::new(), deadlines })
             }
             Err(slot) => {
                 let View::Packed { kind, bytes } = slot.item().view() else { return None };
-                let copy = C::unpack(Packing::from_byte(kind)?, bytes)?;
-                Some(Edit { place: Some(Place::Inline(slot)), copy: Some(copy), deadlines })
+                C::packed_ref(Packing::from_byte(kind)?, bytes)?;
+                Some(Edit { place: Some(Place::Inline(slot)), copy: OnceCell::new(), deadlines })
             }
         }
     }
@@ -51,7 +54,29 @@ impl<'a, C: Collection> Edit<'a, C> {
         epoch: u8,
         deadlines: &'a mut usize,
     ) -> Self {
-        Edit { place: Some(Place::Vacant { slot, key, clock, epoch }), copy: Some(C::new()), deadlines }
+        Edit { place: Some(Place::Vacant { slot, key, clock, epoch }), copy: OnceCell::new(), deadlines }
+    }
+
+    /// The collection as it is now, to read. Copies nothing.
+    #[inline]
+    pub fn view(&self) -> C::Ref<'_> {
+        match (self.copy.get(), &self.place) {
+            (None, Some(Place::Inline(slot))) => inline_in::<C>(slot),
+            _ => self.deref().as_ref(),
+        }
+    }
+
+    /// The bytes of a collection that lies inline and has not been changed otherwise in this edit. They may be overwritten,
+    /// but must stay a valid packing.
+    #[inline]
+    pub fn packed_mut(&mut self) -> Option<(Packing, &mut [u8])> {
+        match (self.copy.get(), &mut self.place) {
+            (None, Some(Place::Inline(slot))) => {
+                let (kind, bytes) = slot.packed_mut()?;
+                Some((Packing::from_byte(kind)?, bytes))
+            }
+            _ => None,
+        }
     }
 
     /// Ends the edit and says whether the key exists no more (or never came to be).
@@ -76,13 +101,17 @@ impl<'a, C: Collection> Edit<'a, C> {
                 self.place = None;
                 false
             }
+            Some(Place::Inline(_)) if self.copy.get().is_none() => {
+                self.place = None;
+                false
+            }
             Some(_) => self.store_elsewhere(),
         }
     }
 
     fn store_elsewhere(&mut self) -> bool {
         let Some(place) = self.place.take() else { return false };
-        let changed = match (&place, &self.copy) {
+        let changed = match (&place, self.copy.get()) {
             (_, Some(copy)) => Some(copy),
             (Place::Object(object), None) => C::in_object(object),
             _ => None,
@@ -138,17 +167,36 @@ pub(crate) fn small_pack<C: Collection>(collection: &C) -> Option<(Packing, &[u8
     collection.pack().filter(|(_, bytes)| bytes.len() <= INLINE_PACKED_BYTES_MAX)
 }
 
+/// The collection that lies in the entry of `slot`.
+#[inline]
+fn inline_in<'s, C: Collection>(slot: &'s Slot<'_, Entry>) -> C::Ref<'s> {
+    match slot.item().view() {
+        View::Packed { kind, bytes } => Packing::from_byte(kind).and_then(|packing| C::packed_ref(packing, bytes)),
+        _ => None,
+    }
+    .expect("the type was checked when the edit began")
+}
+
+/// The collection to change: what lies inline is copied out, for a key that is not there a new one is made.
+fn copy_for<C: Collection>(place: &Option<Place<'_>>) -> C {
+    match place {
+        Some(Place::Inline(slot)) => match slot.item().view() {
+            View::Packed { kind, bytes } => Packing::from_byte(kind).and_then(|packing| C::unpack(packing, bytes)),
+            _ => None,
+        }
+        .expect("the type was checked when the edit began"),
+        _ => C::new(),
+    }
+}
+
 impl<C: Collection> Deref for Edit<'_, C> {
     type Target = C;
 
     #[inline]
     fn deref(&self) -> &C {
-        match (&self.copy, &self.place) {
-            (Some(copy), _) => copy,
-            (None, Some(Place::Object(object))) => {
-                C::in_object(object).expect("the type was checked when the edit began")
-            }
-            _ => unreachable!("an edit has a copy or an object"),
+        match &self.place {
+            Some(Place::Object(object)) => C::in_object(object).expect("the type was checked when the edit began"),
+            place => self.copy.get_or_init(|| copy_for(place)),
         }
     }
 }
@@ -156,12 +204,12 @@ impl<C: Collection> Deref for Edit<'_, C> {
 impl<C: Collection> DerefMut for Edit<'_, C> {
     #[inline]
     fn deref_mut(&mut self) -> &mut C {
-        match (&mut self.copy, &mut self.place) {
-            (Some(copy), _) => copy,
-            (None, Some(Place::Object(object))) => {
-                C::in_object_mut(object).expect("the type was checked when the edit began")
+        match &mut self.place {
+            Some(Place::Object(object)) => C::in_object_mut(object).expect("the type was checked when the edit began"),
+            place => {
+                self.copy.get_or_init(|| copy_for(place));
+                self.copy.get_mut().expect("it was just made")
             }
-            _ => unreachable!("an edit has a copy or an object"),
         }
     }
 }

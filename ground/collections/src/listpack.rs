@@ -30,7 +30,7 @@ mod view;
 
 pub use item::Item;
 pub use ochre_text::number::I64_TEXT_LEN_MAX as INTEGER_TEXT_MAX;
-pub use owned::Listpack;
+pub use owned::{Listpack, overwrite};
 pub use validate::Malformed;
 pub use view::{Iter, IterRev, ListpackRef, Pairs};
 

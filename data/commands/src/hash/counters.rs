@@ -1,5 +1,6 @@
 //! Fields that are numbers.
 
+use super::fields::put;
 use super::named::fields_expired;
 use crate::keys::*;
 use crate::spec::*;
@@ -90,7 +91,7 @@ fn update(
     let deadline_ms = old.and_then(|pair| pair.deadline_ms);
     let mut text = Vec::with_capacity(INTEGER_TEXT_MAX);
     add(old.map(|pair| pair.value), &mut text)?;
-    let before = hash.set(field, &text, Deadline::Keep, now_ms, limits);
+    let before = put(&mut hash, field, &text, Deadline::Keep, now_ms, limits);
     Ok(Change { text, before, deadline_ms })
 }
 

@@ -4,10 +4,10 @@ use super::named::fields_expired;
 use crate::keys::*;
 use crate::reply_item::reply_item;
 use crate::spec::*;
-use crate::{Args, Class, Command, Error, Key, Locked, Reply};
+use crate::{Args, Class, Command, Edit, Error, Key, Locked, Reply};
 use ochre_resp::Args as Words;
-use ochre_values::Hash;
 use ochre_values::hash::{Before, Deadline};
+use ochre_values::{Hash, Limits};
 
 pub(super) const HSET: Command =
     Command::new(Group::Hash, "HSET", "key field value [field value ...]", |data, args, reply| {
@@ -50,7 +50,7 @@ fn set(data: &mut Locked<'_>, args: &mut Args<'_>, name: &str) -> Result<usize, 
     }
     let (mut created, mut expired) = (0, 0);
     for at in 0..pairs {
-        match hash.set(words.at(2 * at), words.at(2 * at + 1), Deadline::Clear, now_ms, limits) {
+        match put(&mut hash, words.at(2 * at), words.at(2 * at + 1), Deadline::Clear, now_ms, limits) {
             Before::Missing => created += 1,
             Before::Living => {}
             Before::Expired => expired += 1,
@@ -60,6 +60,25 @@ fn set(data: &mut Locked<'_>, args: &mut Args<'_>, name: &str) -> Result<usize, 
     fields_expired(data, &key, expired as u64);
     data.changed_times(&key, Class::HASH, "hset", pairs as u64);
     Ok(created + expired)
+}
+
+/// Sets a field. A small hash that keeps its length is neither copied out nor in.
+#[inline]
+pub(super) fn put(
+    hash: &mut Edit<'_, Hash>,
+    name: &[u8],
+    value: &[u8],
+    deadline: Deadline,
+    now_ms: u64,
+    limits: &Limits,
+) -> Before {
+    if let Some((packing, bytes)) = hash.packed_mut()
+        && !matches!(deadline, Deadline::At(_))
+        && Hash::overwrite(packing, bytes, name, value, limits)
+    {
+        return Before::Living;
+    }
+    hash.set(name, value, deadline, now_ms, limits)
 }
 
 pub(super) const HSETNX: Command = Command::new(Group::Hash, "HSETNX", "key field value", hsetnx)

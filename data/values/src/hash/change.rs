@@ -1,8 +1,8 @@
 //! Changing a hash, and the changes of encoding that follow from it.
 
 use super::{Fields, Hash};
-use crate::Limits;
-use ochre_collections::listpack::{INTEGER_TEXT_MAX, Listpack};
+use crate::{Limits, Packing};
+use ochre_collections::listpack::{self, INTEGER_TEXT_MAX, Listpack, ListpackRef};
 use ochre_collections::{Field, Lookup, hash};
 
 /// What becomes of a field's deadline when its value is set.
@@ -37,6 +37,19 @@ impl Hash {
         }
     }
 
+    /// Sets the field `name` of a hash whose packed bytes lie anywhere, if it is there and the new value takes exactly as many
+    /// bytes; says whether it did. Else nothing is changed.
+    #[inline]
+    pub fn overwrite(packing: Packing, bytes: &mut [u8], name: &[u8], value: &[u8], limits: &Limits) -> bool {
+        if packing != Packing::Hash || value.len() > limits.hash_max_listpack_value_bytes {
+            return false;
+        }
+        match ListpackRef::new(bytes).find_pair(name) {
+            Some((_, at)) => listpack::overwrite(bytes, at, value),
+            None => false,
+        }
+    }
+
     /// Takes the field `name` out; says whether it lived. One that is due is left to `remove_due_fields`, which tells of it.
     pub fn remove(&mut self, name: &[u8], now_ms: u64) -> bool {
         match self {
@@ -66,6 +79,7 @@ impl Hash {
     }
 
     /// Prepares for `more` fields of `bytes` bytes of names and values together, which may turn out to be there already.
+    #[inline]
     pub fn prepare(&mut self, more: usize, bytes: usize, limits: &Limits) {
         match self {
             Hash::Packed(_) if more > limits.hash_max_listpack_entries => {

@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 use std::ptr::NonNull;
 
-use super::shape::{self, EPOCH_AT, EXPIRES, EXPIRY_AT, FLAGS_AT, Form, HEADER, MARKS_AT, Shape};
+use super::shape::{self, EPOCH_AT, EXPIRES, EXPIRY_AT, FLAGS_AT, Form, HEADER, KIND_AT, MARKS_AT, Shape};
 use super::{Entry, OwnedValue, Value, View};
 use crate::{Slot, memory};
 
@@ -126,6 +126,18 @@ impl<'a, V> EntryMut<'a, V> {
         })
     }
 
+    /// Type and bytes of a packed collection that stands in the entry.
+    #[inline]
+    pub fn packed(self) -> Option<(u8, &'a mut [u8])> {
+        let shape = Shape::of::<V>(self.block);
+        // SAFETY: by the entry's invariant the type is in the header and so many bytes are there, and this is the only access
+        // for `'a`.
+        (shape.form == Form::Packed).then(|| unsafe {
+            let bytes = std::slice::from_raw_parts_mut(self.block.add(shape.value_at).as_ptr(), shape.value_length);
+            (self.block.add(KIND_AT).read(), bytes)
+        })
+    }
+
     /// The integer, if the value is one.
     #[inline]
     pub fn int(self) -> Option<&'a mut i64> {
@@ -220,6 +232,12 @@ impl<V: 'static> Slot<'_, Entry<V>> {
     #[inline]
     pub fn str_mut(&mut self) -> Option<&mut [u8]> {
         self.as_mut().str()
+    }
+
+    /// Type and bytes of a packed collection that stands in the entry.
+    #[inline]
+    pub fn packed_mut(&mut self) -> Option<(u8, &mut [u8])> {
+        self.as_mut().packed()
     }
 
     /// The integer, if the value is one.

@@ -384,6 +384,19 @@ fn count_one_more(body: &mut [u8]) {
     }
 }
 
+/// Puts `text` in the place of the element at `position` of a list that lies anywhere, if it takes exactly as many bytes;
+/// says whether it does. Else nothing is changed.
+#[inline]
+pub fn overwrite(list: &mut [u8], position: usize, text: &[u8]) -> bool {
+    let item = Item::from_text(text);
+    let element = &mut list[position..];
+    let fits = super::codec::skip(element, 0) == encoded_len(&item);
+    if fits {
+        encode(&item, &mut element[..encoded_len(&item)]);
+    }
+    fits
+}
+
 impl Default for Listpack {
     fn default() -> Listpack {
         Listpack::new()

@@ -253,7 +253,12 @@ fn same(left: &[u8], right: &[u8]) -> bool {
             (Some(left_end), Some(right_end)) => {
                 left_end == right_end && left.first_chunk::<4>() == right.first_chunk::<4>()
             }
-            _ => left.iter().rev().eq(right.iter().rev()),
+            _ => match (left.first_chunk::<2>(), right.first_chunk::<2>()) {
+                (Some(left_start), Some(right_start)) => {
+                    left_start == right_start && left.last_chunk::<2>() == right.last_chunk::<2>()
+                }
+                _ => left.first() == right.first(),
+            },
         },
     }
 }
