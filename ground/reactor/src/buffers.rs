@@ -15,9 +15,14 @@ pub(crate) struct Buffers {
     memory: NonNull<u8>,
     count: u16,
     buffer_bytes: u32,
-    /// How many buffers have ever been given to the kernel; it reads the low 16 bits from the ring.
+    /// How many buffers are in use: those that have never been given to the kernel take no memory.
+    in_use: Cell<u16>,
+    /// How many times a buffer has been given to the kernel; it reads the low 16 bits from the ring.
     tail: Cell<u16>,
 }
+
+/// The kernel fills the buffers in turn, so all that it has take memory, however little is received.
+const USED_AT_FIRST: u16 = 16;
 
 /// A buffer that holds what was received; dropping it gives the buffer back to the kernel.
 pub(crate) struct Received<'a> {
@@ -37,8 +42,9 @@ impl Buffers {
         }
         let ring = map(usize::from(count) * size_of::<BufRingEntry>())?.cast();
         let memory = map(usize::from(count) * buffer_bytes as usize)?;
-        let buffers = Self { ring, memory, count, buffer_bytes, tail: Cell::new(0) };
-        (0..count).for_each(|number| buffers.give(number));
+        let in_use = count.min(USED_AT_FIRST);
+        let buffers = Self { ring, memory, count, buffer_bytes, in_use: Cell::new(in_use), tail: Cell::new(0) };
+        (0..in_use).for_each(|number| buffers.give(number));
         Ok(buffers)
     }
 
@@ -49,6 +55,16 @@ impl Buffers {
 
     pub(crate) fn count(&self) -> u16 {
         self.count
+    }
+
+    /// Gives the kernel one buffer more, because it found none, unless all are in use.
+    #[cold]
+    pub(crate) fn use_one_more(&self) {
+        let number = self.in_use.get();
+        if number < self.count {
+            self.in_use.set(number + 1);
+            self.give(number);
+        }
     }
 
     /// A buffer that the kernel has filled and handed to us.

@@ -209,7 +209,10 @@ impl Reactor {
                 slot.peer_closed = true;
                 handler.event(self, Event::PeerClosed { token });
             }
-        } else if !matches!(-result, libc::ENOBUFS | libc::ECANCELED | libc::EINTR | libc::EAGAIN) {
+        } else if -result == libc::ENOBUFS {
+            // The request that follows finds it.
+            self.ring().buffers.use_one_more();
+        } else if !matches!(-result, libc::ECANCELED | libc::EINTR | libc::EAGAIN) {
             self.fail(token, io::Error::from_raw_os_error(-result), handler);
         }
         if is_last {
