@@ -33,3 +33,6 @@ pub use parse::{RawEntry, RawValue};
 pub use payload::{PayloadError, dump, restore};
 pub use reader::{Item, ReadOptions, Reader};
 pub use writer::{Access, Shape, Writer};
+
+/// A value as the keyspace keeps it, to be written.
+pub type ValueView<'a> = ochre_collections::View<'a, ochre_values::Object>;

@@ -53,7 +53,9 @@ pub struct Reader<R> {
     source: R,
     options: ReadOptions,
     version: Version,
+    /// What has been read and not yet been asked for is `at..end`; what is behind is room.
     buffer: Vec<u8>,
+    end: usize,
     /// Where in the buffer the next item begins.
     at: usize,
     /// Where in the file the buffer begins.
@@ -74,6 +76,7 @@ impl<R: Read> Reader<R> {
             options,
             version: Version(0),
             buffer: Vec::new(),
+            end: 0,
             at: 0,
             base: 0,
             item_at: 0,
@@ -82,7 +85,7 @@ impl<R: Read> Reader<R> {
             has_ended: false,
         };
         let signature = loop {
-            if let Some(signature) = reader.buffer.first_chunk::<9>() {
+            if let Some(signature) = reader.buffer[..reader.end].first_chunk::<9>() {
                 break *signature;
             }
             reader.fill()?;
@@ -118,7 +121,7 @@ impl<R: Read> Reader<R> {
     pub fn next(&mut self) -> Result<Item<'_>, Error> {
         self.item_at = self.offset();
         let parsed = loop {
-            let mut input = Input::new(&self.buffer[self.at..]);
+            let mut input = Input::new(&self.buffer[self.at..self.end]);
             match parse(self.version, &mut input) {
                 Ok(parsed) => break (parsed, input.position()),
                 Err(Fault::Truncated) => self.fill()?,
@@ -149,6 +152,7 @@ impl<R: Read> Reader<R> {
 
     /// What was read from the source behind the end of the file, and the source: something else may follow there.
     pub fn into_rest(mut self) -> (Vec<u8>, R) {
+        self.buffer.truncate(self.end);
         (self.buffer.split_off(self.at), self.source)
     }
 
@@ -156,7 +160,7 @@ impl<R: Read> Reader<R> {
         if self.has_ended || self.version.0 < 5 {
             return Ok(());
         }
-        while self.buffer.len() - self.at < 8 {
+        while self.end - self.at < 8 {
             self.fill()?;
         }
         self.crc.update(&self.buffer[self.summed..self.at]);
@@ -177,23 +181,23 @@ impl<R: Read> Reader<R> {
     fn fill(&mut self) -> Result<(), Error> {
         if self.at > 0 {
             self.crc.update(&self.buffer[self.summed..self.at]);
-            self.buffer.drain(..self.at);
+            self.buffer.copy_within(self.at..self.end, 0);
             self.base += self.at as u64;
+            self.end -= self.at;
             (self.at, self.summed) = (0, 0);
         }
-        let before = self.buffer.len();
+        let before = self.end;
         let wanted = if before < READ_BYTES { 1 } else { before };
-        while self.buffer.len() - before < wanted {
-            let end = self.buffer.len();
-            self.buffer.resize(end + READ_BYTES.max(wanted.min(16 << 20)), 0);
-            let read = self.source.read(&mut self.buffer[end..]);
-            self.buffer.truncate(end + *read.as_ref().unwrap_or(&0));
-            match read {
-                Ok(0) if self.buffer.len() > before => break,
+        while self.end - before < wanted {
+            if self.buffer.len() - self.end < READ_BYTES / 2 {
+                self.buffer.resize(self.end + READ_BYTES.max(wanted.min(16 << 20)), 0);
+            }
+            match self.source.read(&mut self.buffer[self.end..]) {
+                Ok(0) if self.end > before => break,
                 Ok(0) => return Err(Error { offset: self.base + before as u64, fault: Fault::Truncated }),
-                Ok(_) => {}
+                Ok(read) => self.end += read,
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(Error { offset: self.base + end as u64, fault: Fault::Io(error) }),
+                Err(error) => return Err(Error { offset: self.base + self.end as u64, fault: Fault::Io(error) }),
             }
         }
         Ok(())

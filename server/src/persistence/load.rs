@@ -193,8 +193,8 @@ fn read(
 fn pause(delay_us: i64, keys: u64) {
     match delay_us {
         0 => {}
-        1.. => std::thread::sleep(Duration::from_micros(delay_us.unsigned_abs())),
-        _ if keys.is_multiple_of(delay_us.unsigned_abs()) => std::thread::sleep(Duration::from_micros(1)),
+        1.. => std::thread::park_timeout(Duration::from_micros(delay_us.unsigned_abs())),
+        _ if keys.is_multiple_of(delay_us.unsigned_abs()) => std::thread::park_timeout(Duration::from_micros(1)),
         _ => {}
     }
 }

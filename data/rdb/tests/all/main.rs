@@ -1,0 +1,6 @@
+//! Files and values through the public face: what real servers wrote, and what is written here read again.
+
+mod files;
+mod hostile;
+mod round_trip;
+mod show;

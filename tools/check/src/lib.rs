@@ -1,0 +1,3 @@
+//! What the programs that check data files do; the programs themselves only read their arguments.
+
+pub mod rdb;
