@@ -2,12 +2,33 @@
 
 /// Unix time in ms as day, month, year and time of day.
 pub fn local_text(unix_ms: u64) -> String {
-    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let (year, month, day) = date(unix_ms);
+    format!("{day:02} {} {year} {}.{:03}", MONTHS[month - 1], time_of_day(unix_ms), unix_ms % 1000)
+}
+
+/// Unix time in ms as `2026-11-20T18:42:05.123+00:00`.
+pub fn iso_text(unix_ms: u64) -> String {
+    let (year, month, day) = date(unix_ms);
+    format!("{year:04}-{month:02}-{day:02}T{}.{:03}+00:00", time_of_day(unix_ms), unix_ms % 1000)
+}
+
+/// Unix time in ms as `Nov 20 18:42:05`, with a space before a day of one digit.
+pub fn syslog_text(unix_ms: u64) -> String {
+    let (_, month, day) = date(unix_ms);
+    format!("{} {day:2} {}", MONTHS[month - 1], time_of_day(unix_ms))
+}
+
+const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+fn time_of_day(unix_ms: u64) -> String {
     let seconds = unix_ms / 1000;
-    let (year, month, day) = civil((seconds / 86_400) as i64);
-    let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
-    let month = MONTHS[month as usize - 1];
-    format!("{day:02} {month} {year} {hour:02}:{minute:02}:{second:02}.{:03}", unix_ms % 1000)
+    format!("{:02}:{:02}:{:02}", seconds / 3600 % 24, seconds / 60 % 60, seconds % 60)
+}
+
+/// Year, month from 1, and day from 1.
+fn date(unix_ms: u64) -> (i64, usize, i64) {
+    let (year, month, day) = civil((unix_ms / 86_400_000) as i64);
+    (year, month as usize, day)
 }
 
 /// Year, month and day of a day counted from 1970-01-01, by eras of 400 years that begin in March.

@@ -91,7 +91,26 @@ fn open_unix(settings: &Settings) -> Result<Option<ListeningSocket>, String> {
     let Some((path, mode)) = settings_view::unix_socket(settings) else { return Ok(None) };
     let backlog = settings.network.tcp_backlog.get() as i32;
     let listener = ListeningSocket::unix(Path::new(&path), (mode != 0).then_some(mode), backlog);
-    listener.map(Some).map_err(|error| format!("Failed opening Unix socket: bind: {path}: {error}"))
+    let listener = listener.map_err(|error| format!("Failed opening Unix socket: bind: {path}: {error}"))?;
+    let group = settings.network.unixsocketgroup.get();
+    if !group.is_empty() {
+        // The group may connect a moment after everybody else who may: nobody can who must not.
+        let given = group_number(&group)
+            .and_then(|number| std::os::unix::fs::chown(&path, None, Some(number)).map_err(|error| error.to_string()));
+        given.map_err(|error| format!("Can't give the Unix socket {path} to the group {group}: {error}"))?;
+    }
+    Ok(Some(listener))
+}
+
+/// The number of a group, which may be given as a number already.
+fn group_number(group: &str) -> Result<u32, String> {
+    if let Ok(number) = group.parse() {
+        return Ok(number);
+    }
+    let groups = std::fs::read_to_string("/etc/group").map_err(|error| format!("/etc/group: {error}"))?;
+    let line = groups.lines().find(|line| line.split(':').next() == Some(group));
+    let number = line.and_then(|line| line.split(':').nth(2)?.parse().ok());
+    number.ok_or_else(|| "there is no such group".to_owned())
 }
 
 /// So long a port may still belong to a process that has just ended, ms.
@@ -115,7 +134,7 @@ fn listen_patiently(address: SocketAddr, options: TcpOptions) -> std::io::Result
 }
 
 /// The address that a word of `bind` names: `*` is every IPv4 address, `::*` every IPv6 one.
-fn resolve(word: &str, port: u16) -> std::io::Result<SocketAddr> {
+pub fn resolve(word: &str, port: u16) -> std::io::Result<SocketAddr> {
     let host = match word {
         "*" => "0.0.0.0",
         "::*" => "::",
@@ -124,7 +143,7 @@ fn resolve(word: &str, port: u16) -> std::io::Result<SocketAddr> {
     (host, port).to_socket_addrs()?.next().ok_or_else(|| std::io::Error::other("the name has no address"))
 }
 
-fn is_absent(error: &std::io::Error) -> bool {
+pub fn is_absent(error: &std::io::Error) -> bool {
     use std::io::ErrorKind::{AddrNotAvailable, Unsupported};
     matches!(error.kind(), AddrNotAvailable | Unsupported) || error.raw_os_error() == Some(libc::EAFNOSUPPORT)
 }

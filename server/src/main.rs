@@ -1,6 +1,7 @@
 //! The server: joins the floors below with threads, files and sockets.
 
 mod access;
+mod admin;
 mod admission;
 mod aftermath;
 mod alerts;
@@ -18,12 +19,14 @@ mod lazyfree;
 mod listen;
 mod log;
 mod monitors;
+mod oom;
 mod pause;
 #[allow(dead_code, reason = "rewriting the append-only file needs the snapshot, which is on its way")]
 mod persistence;
 mod pressure;
 mod publish;
 mod rates;
+mod service;
 mod session;
 mod settings;
 mod settings_apply;

@@ -2,15 +2,16 @@
 
 use crate::settings::tls::TLS_NAMES;
 use crate::shared::Shared;
-use crate::{access, listen, log, settings_view, tls};
+use crate::{access, listen, log, oom, tls};
 
 /// Registers the hooks. Loops take over their own copies by themselves, see `Shared::settings_changed`.
 pub fn register(shared: &'static Shared) {
     let settings = &shared.settings;
-    settings.on_change(&["loglevel"], move |_| {
-        log::set_level(settings_view::log_level(settings));
+    settings.on_change(&["loglevel", "log-format", "log-timestamp-format", "hide-user-data-from-log"], move |_| {
+        log::apply(settings);
         Ok(())
     });
+    settings.on_change(&["oom-score-adj", "oom-score-adj-values"], move |_| oom::apply(settings));
     settings.on_change(&["requirepass"], move |_| {
         let password = settings.security.requirepass.get();
         access::change(shared, |users| {

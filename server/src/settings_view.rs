@@ -1,8 +1,6 @@
 //! Settings in the units and types that the loops want.
 
-use crate::log::Level;
 use crate::settings::Settings;
-use crate::settings::logging::LogLevel;
 use crate::settings::memory::EvictionPolicy;
 use crate::settings::persistence::RdbDialect;
 use crate::settings::start::Exit;
@@ -81,16 +79,6 @@ pub fn large_bytes(settings: &Settings) -> (usize, usize) {
 /// What a request may announce.
 pub fn request_limits(settings: &Settings, authenticated: bool) -> ochre_resp::Limits {
     ochre_resp::Limits { bulk_len_max: settings.network.proto_max_bulk_len_bytes.get(), authenticated }
-}
-
-pub fn log_level(settings: &Settings) -> Level {
-    match settings.logging.loglevel.get() {
-        LogLevel::Debug => Level::Debug,
-        LogLevel::Verbose => Level::Verbose,
-        LogLevel::Notice => Level::Notice,
-        LogLevel::Warning => Level::Warning,
-        LogLevel::Nothing => Level::Nothing,
-    }
 }
 
 pub fn io_backend(settings: &Settings) -> Backend {

@@ -167,6 +167,9 @@ pub struct Shared {
     pub rates: Rates,
     pub tls: crate::tls::Tls,
     pub pressure: SharedPressure,
+    pub supervisor: crate::service::Supervisor,
+    /// Set once connections are accepted.
+    pub is_serving: AtomicBool,
 }
 
 /// What DEBUG turns on and off.

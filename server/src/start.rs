@@ -14,14 +14,16 @@ use crate::persistence::save::{self, Saves};
 use crate::persistence::snapshot::WritingThread;
 use crate::pressure::SharedPressure;
 use crate::rates::Rates;
+use crate::service::Supervisor;
 use crate::settings::Settings;
 use crate::shared::{DebugSwitches, Run, Shared, command_table};
 use crate::slow_commands::CommandLogs;
 use crate::worker::Worker;
-use crate::{listen, log, settings_apply, settings_view, signals};
+use crate::{admin, crash, listen, log, oom, service, settings_apply, settings_view, signals};
 use ochre_commands::table::Table;
 use ochre_keyspace::{Keyspace, Options};
 use ochre_reactor::Reactor;
+use ochre_reactor::process::Title;
 use std::ffi::OsString;
 use std::process::ExitCode;
 use std::sync::Mutex;
@@ -37,7 +39,7 @@ pub fn run(arguments: Vec<OsString>) -> ExitCode {
     if let Err(exit) = settings_view::rename_commands(&settings, &mut commands) {
         return exit.report();
     }
-    log::set_level(settings_view::log_level(&settings));
+    log::apply(&settings);
     let access = match AccessControl::at_start(&settings, &commands) {
         Ok(access) => access,
         Err(exit) => return exit.report(),
@@ -57,13 +59,19 @@ fn serve(
     access: AccessControl,
     arguments: &[OsString],
 ) -> Result<(), String> {
-    log::set_level(settings_view::log_level(&settings));
-    let log_file = settings.logging.logfile.get();
-    log::set_file(&log_file).map_err(|error| format!("Can't open the log file {log_file}: {error}"))?;
+    // Before there is any thread, for a child would lack it.
+    service::go_to_background(&settings)?;
+    let supervisor = Supervisor::of(&settings);
+    crash::report_panics(&settings);
+    let executable = executable(arguments);
+    let title = if settings.process.set_proc_title.get() { Title::find() } else { None };
 
     let threads = settings.threads.count();
     let shards = settings.threads.shard_count();
     banner(&settings, threads, shards);
+    for variable in settings.ignored_variables() {
+        log::warning(format_args!("The environment variable {variable} names no setting and is ignored"));
+    }
     for name in settings.changed_but_not_yet() {
         log::warning(format_args!(
             "WARNING '{name}' is set, but does nothing yet: this version lacks what it is about."
@@ -91,7 +99,7 @@ fn serve(
         shutting_down: AtomicBool::new(false),
         active_expire: AtomicBool::new(true),
         debug: DebugSwitches::default(),
-        executable: executable(arguments),
+        executable,
         startup_bytes: ochre_collections::allocated_bytes() as u64,
         settings_version: 0.into(),
         listeners: listen::OpenListeners::default(),
@@ -110,9 +118,15 @@ fn serve(
         rates: Rates::default(),
         tls: Default::default(),
         pressure: SharedPressure::default(),
+        supervisor,
+        is_serving: AtomicBool::new(false),
         settings,
     }));
     settings_apply::register(shared);
+    if let Err(error) = oom::apply(&shared.settings) {
+        log::warning(format_args!("{error}"));
+    }
+    admin::start(shared)?;
     shared.tls.reload(&shared.settings).map_err(|error| {
         log::warning(format_args!("{error}"));
         "Failed to configure TLS. Check logs for more info.".to_owned()
@@ -126,12 +140,14 @@ fn serve(
         let reactor = Reactor::new(options).map_err(|error| format!("Can't start the event loop: {error}"))?;
         reactors.push(reactor);
     }
+    service::write_pid_file(&shared.settings);
+    show_title(shared, title, arguments);
     log::notice(format_args!("Server initialized"));
     aof::start_thread(shared).map_err(|error| format!("Can't start the thread that writes the log: {error}"))?;
     if aof::is_wanted(shared) {
         shared.log.set_wanted(true);
         aof::start(shared)?;
-        log::notice(format_args!("Ready to accept connections"));
+        service::ready(shared);
     } else {
         crate::persistence::load_file::start(shared)?;
     }
@@ -140,13 +156,29 @@ fn serve(
         reactors[0].add_listener(listener);
     }
     run_loops(shared, reactors);
+    supervisor.stopping();
     if let Err(error) = shared.log.close() {
         log::warning(format_args!("Can't write the append only file to its end: {error}"));
     }
     save::remove_temporary_file();
     listen::remove_unix_socket(&shared.settings);
+    service::remove_pid_file(&shared.settings);
     log::warning(format_args!("Ochre is now ready to exit, bye bye..."));
     Ok(())
+}
+
+/// Shows the title of the process, now and whenever what it is made of changes.
+fn show_title(shared: &'static Shared, title: Option<Title>, arguments: &[OsString]) {
+    let Some(title) = title else { return };
+    let program = arguments.first().map(|program| program.to_string_lossy().into_owned()).unwrap_or_default();
+    let show = move || {
+        let text = service::title(&shared.settings, &program);
+        title.show(&text).map_err(|error| format!("failed to set the title of the process: {error}"))
+    };
+    if let Err(error) = show() {
+        log::warning(format_args!("{error}"));
+    }
+    shared.settings.on_change(&["proc-title-template", "port", "tls-port", "bind"], move |_| show());
 }
 
 /// Runs every loop on a thread of its own, the first on this one, until all have ended.

@@ -9,6 +9,7 @@ mod address;
 mod buffers;
 mod outbox;
 mod poll;
+pub mod process;
 mod reactor;
 mod ring;
 mod slots;

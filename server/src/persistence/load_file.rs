@@ -65,13 +65,13 @@ pub fn load_functions(_: &Shared, loaded: &Loaded) -> Result<(), super::load::Lo
 /// Loads what was saved, on a thread of its own, while the event loops answer -LOADING. The process ends when it cannot be read.
 pub fn start(shared: &'static Shared) -> Result<(), String> {
     if !path(shared).exists() {
-        log::notice(format_args!("Ready to accept connections"));
+        crate::service::ready(shared);
         return Ok(());
     }
     // Before the first client comes.
     shared.loading.begin(shared, 0);
     let body = move || match load(shared, LoadOptions::default()) {
-        Ok(_) => log::notice(format_args!("Ready to accept connections")),
+        Ok(_) => crate::service::ready(shared),
         Err(_) if shared.shutting_down.load(std::sync::atomic::Ordering::Relaxed) => {}
         Err(error) => {
             log::warning(format_args!("{error}"));

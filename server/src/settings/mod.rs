@@ -8,6 +8,7 @@
 mod checks;
 pub(crate) mod cluster;
 pub(crate) mod encoding;
+mod environment;
 pub(crate) mod logging;
 pub(crate) mod memory;
 pub(crate) mod network;
@@ -20,7 +21,8 @@ pub(crate) mod replication;
 mod running;
 pub(crate) mod security;
 pub(crate) mod start;
-mod tests;
+#[cfg(test)]
+pub(crate) mod tests;
 pub(crate) mod threads;
 pub(crate) mod tls;
 

@@ -12,6 +12,8 @@ use super::{INT, LONG, PORT, Row};
 pub(crate) struct Network {
     pub(crate) bind: Shared<Vec<String>>,
     pub(crate) port: Live<u16>,
+    pub(crate) admin_port: Live<u16>,
+    pub(crate) admin_bind: Shared<Vec<String>>,
     pub(crate) unixsocket: Shared<String>,
     pub(crate) unixsocketperm: Live<u64>,
     pub(crate) unixsocketgroup: Shared<String>,
@@ -35,6 +37,12 @@ pub(super) const ROWS: &[Row] = &[
     Row::list("bind", &Addresses, "* -::*", "Addresses to listen on; one with a leading minus may be missing.")
         .mirrored(|live| &live.network.bind),
     Row::number("port", PORT, "6379", "TCP port for clients; 0 for none.").mirrored(|live| &live.network.port),
+    Row::number("admin-port", PORT, "0", "Port of the HTTP server with /metrics, /healthz and /readyz; 0 for none.")
+        .at_start()
+        .mirrored(|live| &live.network.admin_port),
+    Row::list("admin-bind", &Addresses, "127.0.0.1", "Addresses that the admin port listens on.")
+        .at_start()
+        .mirrored(|live| &live.network.admin_bind),
     Row::optional("unixsocket", "Path of a Unix socket for clients.")
         .at_start()
         .mirrored(|live| &live.network.unixsocket),

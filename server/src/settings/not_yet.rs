@@ -34,7 +34,6 @@ const NAMES: &[&str] = &[
     "tls-client-cert-file",
     "tls-client-key-file",
     "tls-client-key-file-pass",
-    "unixsocketgroup",
     "bind-source-addr",
     "maxmemory-clients",
     "client-default-resp",
@@ -42,20 +41,7 @@ const NAMES: &[&str] = &[
     "enable-protected-configs",
     "lua-enable-insecure-api",
     "busy-reply-threshold",
-    "log-format",
-    "log-timestamp-format",
-    "hide-user-data-from-log",
-    "syslog-enabled",
-    "syslog-ident",
-    "syslog-facility",
-    "daemonize",
-    "pidfile",
-    "supervised",
-    "set-proc-title",
-    "proc-title-template",
     "shutdown-timeout",
-    "oom-score-adj",
-    "oom-score-adj-values",
 ];
 
 /// Whether a setting of `theme` does nothing yet.

@@ -76,7 +76,21 @@ fn every_name_of_the_references_is_known_and_only_a_few_are_ours() {
     let references = references();
     let names = THEMES.iter().flat_map(|(_, rows)| *rows).flat_map(|row| std::iter::once(&row.name).chain(row.aliases));
     let ours: Vec<_> = names.filter(|name| !references.iter().any(|reference| reference.name == **name)).collect();
-    assert_eq!(ours, ["threads", "shards", "io-backend", "rdb-dialect", "command-aliases"].iter().collect::<Vec<_>>());
+    assert_eq!(
+        ours,
+        [
+            "admin-port",
+            "admin-bind",
+            "threads",
+            "shards",
+            "io-backend",
+            "rdb-dialect",
+            "requirepass-file",
+            "command-aliases"
+        ]
+        .iter()
+        .collect::<Vec<_>>()
+    );
 }
 
 #[test]

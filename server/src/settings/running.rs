@@ -15,6 +15,7 @@ pub(crate) struct Settings {
     file: Option<PathBuf>,
     is_sentinel: bool,
     lines: Loaded,
+    ignored_variables: Vec<String>,
 }
 
 impl Deref for Settings {
@@ -30,7 +31,7 @@ impl Settings {
     pub(super) fn new(file: Option<PathBuf>, is_sentinel: bool) -> Self {
         let groups: Vec<_> = THEMES.iter().map(|(_, rows)| *rows).collect();
         let store = Store::new(&groups, Live::default());
-        let settings = Settings { store, file, is_sentinel, lines: Loaded::default() };
+        let settings = Settings { store, file, is_sentinel, lines: Loaded::default(), ignored_variables: Vec::new() };
         settings.note_folder();
         settings
     }
@@ -38,6 +39,16 @@ impl Settings {
     /// These settings with the lines that others are to interpret.
     pub(super) fn with_lines(self, lines: Loaded) -> Self {
         Settings { lines, ..self }
+    }
+
+    /// These settings, noting variables of the environment that have no effect.
+    pub(super) fn with_ignored_variables(self, ignored_variables: Vec<String>) -> Self {
+        Settings { ignored_variables, ..self }
+    }
+
+    /// Variables of the environment that look like settings and are none.
+    pub(crate) fn ignored_variables(&self) -> &[String] {
+        &self.ignored_variables
     }
 
     pub(super) fn store(&self) -> &Store<Live> {
@@ -108,7 +119,12 @@ impl Settings {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             read => read.map_err(RewriteError::Unwritable)?,
         };
-        replace_file(file, &self.store.rewritten(&old, extra, everything)).map_err(RewriteError::Unwritable)
+        let mut text = self.store.rewritten(&old, extra, everything);
+        if !self.security.requirepass_file.get().is_empty() {
+            // It stays where it is.
+            text = without_lines_of(&text, b"requirepass");
+        }
+        replace_file(file, &text).map_err(RewriteError::Unwritable)
     }
 
     /// Makes `dir` say where the process is now.
@@ -116,6 +132,12 @@ impl Settings {
         let folder = std::env::current_dir().map(|folder| folder.into_os_string().into_encoded_bytes());
         self.store.put("dir", Value::Text(folder.unwrap_or_default()));
     }
+}
+
+/// The text without the lines that set `name`.
+fn without_lines_of(text: &[u8], name: &[u8]) -> Vec<u8> {
+    let sets = |line: &[u8]| line.split(|byte| byte.is_ascii_whitespace()).next() == Some(name);
+    text.split_inclusive(|byte| *byte == b'\n').filter(|line| !sets(line)).flatten().copied().collect()
 }
 
 /// Why CONFIG REWRITE failed; its text is the reply.

@@ -8,6 +8,7 @@ use super::{LONG, Row, Settings};
 #[derive(Default)]
 pub(crate) struct Security {
     pub(crate) requirepass: Shared<Vec<u8>>,
+    pub(crate) requirepass_file: Shared<String>,
     pub(crate) aclfile: Shared<String>,
     pub(crate) acllog_max_len: Live<usize>,
     pub(crate) acl_pubsub_default: Live<PubsubDefault>,
@@ -57,6 +58,9 @@ impl Settings {
 
 pub(super) const ROWS: &[Row] = &[
     Row::optional("requirepass", "Password of the default user.").secret().mirrored(|live| &live.security.requirepass),
+    Row::optional("requirepass-file", "File whose first line is that password, so that it stands in no settings.")
+        .at_start()
+        .mirrored(|live| &live.security.requirepass_file),
     Row::text("aclfile", "", "File of users and their rules.").at_start().mirrored(|live| &live.security.aclfile),
     Row::number("acllog-max-len", LONG, "128", "Refusals that ACL LOG remembers.")
         .mirrored(|live| &live.security.acllog_max_len),

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use ochre_config::{Arguments, FileOnly, Invocation, LoadError, Source, Value, reason_of};
 
-use super::{IGNORED, Settings, configuration_page};
+use super::{IGNORED, Settings, configuration_page, environment};
 
 /// The end of a program that does not run: what it prints, and whether that is what was asked for.
 #[derive(Debug, PartialEq, Eq)]
@@ -69,7 +69,8 @@ fn read(program: &str, arguments: &Arguments) -> Result<Settings, LoadError> {
     let file = arguments.file.as_ref().map(|file| std::path::absolute(file).unwrap_or_else(|_| file.clone()));
     let is_sentinel = arguments.is_sentinel || program.contains("sentinel");
     let settings = Settings::new(file, is_sentinel);
-    let source = Source { file: None, text: text_of(arguments)? };
+    let environment = environment::read(settings.store(), std::env::vars_os());
+    let source = Source { file: None, text: text_of(arguments, &environment.lines)? };
     let on_line = |name: &'static str, value: &Value| enter_folder(name, value);
     let lines = settings.store().load(&source, &FileOnly { ignored: IGNORED, is_sentinel, on_line: &on_line })?;
     settings.note_folder();
@@ -79,15 +80,20 @@ fn read(program: &str, arguments: &Arguments) -> Result<Settings, LoadError> {
         return Err(line.error("There are no loadable modules here, so their settings are unknown"));
     }
     check_together(&settings)?;
-    Ok(settings.with_lines(lines))
+    read_password(&settings)?;
+    Ok(settings.with_lines(lines).with_ignored_variables(environment.ignored))
 }
 
-/// The lines of the file, of standard input and of the options, in this order: the last one wins.
-fn text_of(arguments: &Arguments) -> Result<Vec<u8>, LoadError> {
+/// The lines of the file, of the environment, of standard input and of the options, in this order: the last one wins.
+fn text_of(arguments: &Arguments, environment: &[u8]) -> Result<Vec<u8>, LoadError> {
     let mut text = match &arguments.file {
         Some(file) => Source::read(&file.to_string_lossy())?,
         None => Vec::new(),
     };
+    if !environment.is_empty() {
+        text.push(b'\n');
+        text.extend_from_slice(environment);
+    }
     if arguments.reads_stdin {
         let unreadable = |error| LoadError::Unreadable { path: "-".to_string(), reason: reason_of(&error) };
         std::io::stdin().read_to_end(&mut text).map_err(unreadable)?;
@@ -121,6 +127,22 @@ fn check_together(settings: &Settings) -> Result<(), LoadError> {
     Ok(())
 }
 
+/// Takes the password from its file.
+fn read_password(settings: &Settings) -> Result<(), LoadError> {
+    let file = settings.security.requirepass_file.get();
+    if file.is_empty() {
+        return Ok(());
+    }
+    let unreadable = |reason: String| LoadError::Overall(format!("Can't read requirepass-file {file}: {reason}"));
+    let text = std::fs::read(file.as_str()).map_err(|error| unreadable(reason_of(&error)))?;
+    let password = text.split(|byte| matches!(byte, b'\n' | b'\r')).next().unwrap_or_default();
+    if password.is_empty() {
+        return Err(unreadable("its first line is empty".to_string()));
+    }
+    settings.put("requirepass", Value::Text(password.to_vec()));
+    Ok(())
+}
+
 fn version() -> String {
     let version = env!("CARGO_PKG_VERSION");
     format!("Ochre server v={version} sha=00000000:0 malloc=mimalloc bits={} build=0\n", usize::BITS)
@@ -133,7 +155,7 @@ Usage: ochre-server [/path/to/ochre.conf] [options] [-]
        ochre-server -h or --help
        ochre-server --print-directives  (all settings, as a page of the manual)
 
-Every setting of a config file is an option, too; later ones win.
+Every setting of a config file is an option, too; later ones win. OCHRE_MAXMEMORY=1gb in the environment is `maxmemory 1gb`.
 
 Examples:
        ochre-server                     (with defaults)

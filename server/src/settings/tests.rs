@@ -7,7 +7,7 @@ use super::Settings;
 use super::start::Exit;
 
 /// Settings that were read from lines of a file.
-pub(super) fn settings(lines: &str) -> Settings {
+pub(crate) fn settings(lines: &str) -> Settings {
     let store = Settings::new(None, false);
     let source = ochre_config::Source { file: None, text: lines.as_bytes().to_vec() };
     let rules = ochre_config::FileOnly { ignored: super::IGNORED, is_sentinel: false, on_line: &|_, _| Ok(()) };

@@ -19,6 +19,8 @@ mod small;
 mod user_files;
 mod users;
 
+pub use info::{InfoField, each_command, info_fields, latencies};
+
 use super::Command;
 use ochre_commands::Error;
 

@@ -99,6 +99,24 @@ impl Page {
     }
 }
 
+/// One line of INFO.
+pub struct InfoField {
+    pub name: String,
+    pub value: String,
+}
+
+/// All that INFO tells, for the other places that show it: the sections of `INFO all` without those that have a line for each
+/// command.
+pub fn info_fields(shared: &'static Shared) -> Vec<InfoField> {
+    const BY_COMMAND: &[&str] = &["COMMANDSTATS", "LATENCYSTATS", "ERRORSTATS", KEYSPACE];
+    let facts = Facts { shared, now_ms: ochre_clock::now_ms(), backend: "", databases: Vec::new() };
+    let mut page = Page(String::with_capacity(8 * 1024));
+    let all = SECTIONS.iter().filter(|section| section.shown != Shown::Named && !BY_COMMAND.contains(&section.name));
+    all.for_each(|section| (section.write)(&mut page, &facts));
+    let fields = page.0.lines().filter_map(|line| line.split_once(':'));
+    fields.map(|(name, value)| InfoField { name: name.to_owned(), value: value.to_owned() }).collect()
+}
+
 fn info(call: &mut SessionCall<'_>, args: &mut Args<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {
     let wanted: Vec<&[u8]> = args.rest().iter().collect();
     let sections: Vec<&Section> = SECTIONS.iter().filter(|section| is_wanted(section, &wanted)).collect();

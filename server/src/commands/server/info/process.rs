@@ -27,7 +27,7 @@ pub(super) fn server(page: &mut Page, facts: &Facts) {
     page.field("monotonic_clock", "POSIX clock_gettime");
     page.field("multiplexing_api", facts.backend);
     page.field("process_id", std::process::id());
-    page.field("process_supervised", "no");
+    page.field("process_supervised", facts.shared.supervisor.name());
     page.field("run_id", &facts.shared.run_id);
     page.field("tcp_port", crate::settings_view::shown_port(settings));
     page.field("server_time_usec", ochre_clock::now_us());
