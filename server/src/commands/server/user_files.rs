@@ -28,12 +28,13 @@ fn load(call: &mut SessionCall<'_>, _: &mut Args<'_>, reply: &mut Reply<'_>) -> 
         return Err(NO_FILE);
     }
     let every_channel = access::every_channel(&shared.settings);
+    let default = shared.access.users().default_user().clone();
+    let loaded = access::read_file(&file, &default, every_channel, &shared.access.catalogue)
+        .map_err(|errors| Error::text(format!("ERR {errors}")))?;
     access::change(shared, |users| {
-        let loaded = access::read_file(&file, users.default_user(), every_channel, &shared.access.catalogue)?;
         *users = loaded;
-        Ok(())
-    })
-    .map_err(|errors: String| Error::text(format!("ERR {errors}")))?;
+        Ok::<_, Error>(())
+    })?;
     access::enforce(call, |_| true);
     reply.ok();
     Ok(())
