@@ -71,6 +71,7 @@ pub fn run(worker: &mut Worker, reactor: &mut Reactor) {
         worker.cron.next_expiry_ms = now_ms + pause_ms;
         if worker.id == 0 {
             crate::persistence::save::run_cron(worker.shared);
+            crate::persistence::rewrite::run_cron(worker.shared);
             // For the peak that INFO shows: it is the largest of what is seen.
             ochre_collections::allocated_bytes();
         }

@@ -21,7 +21,6 @@ mod log;
 mod monitors;
 mod oom;
 mod pause;
-#[allow(dead_code, reason = "rewriting the append-only file needs the snapshot, which is on its way")]
 mod persistence;
 mod pressure;
 mod publish;

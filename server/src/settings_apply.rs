@@ -21,6 +21,13 @@ pub fn register(shared: &'static Shared) {
     });
     // Before the ports, which are of no use without it.
     settings.on_change(TLS_NAMES, move |_| tls::apply(shared));
+    settings.on_change(&["appendonly"], move |_| {
+        if crate::persistence::aof::is_wanted(shared) {
+            return crate::persistence::aof::turn_on(shared);
+        }
+        crate::persistence::aof::turn_off(shared);
+        Ok(())
+    });
     settings.on_change(&["appendfsync", "aof-timestamp-enabled"], move |_| {
         crate::persistence::aof::apply_settings(shared);
         Ok(())

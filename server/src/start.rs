@@ -145,9 +145,7 @@ fn serve(
     log::notice(format_args!("Server initialized"));
     aof::start_thread(shared).map_err(|error| format!("Can't start the thread that writes the log: {error}"))?;
     if aof::is_wanted(shared) {
-        shared.log.set_wanted(true);
         aof::start(shared)?;
-        service::ready(shared);
     } else {
         crate::persistence::load_file::start(shared)?;
     }

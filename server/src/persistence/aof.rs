@@ -4,18 +4,17 @@ use crate::persistence::folder::{Folder, begins_with_snapshot};
 use crate::persistence::load::{LoadOptions, load_rdb};
 use crate::persistence::log::Policy;
 use crate::persistence::replay::{ReplayError, Replayer};
-use crate::persistence::writer;
+use crate::persistence::{rewrite, snapshot, writer};
 use crate::settings::persistence::AppendFsync;
 use crate::shared::Shared;
-use ochre_persistence::{Annotator, Manifest};
+use ochre_persistence::{Annotator, Manifest, Segment};
 use std::fs::File;
 use std::io::{Seek, SeekFrom};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 /// What is known of the files, beside those that are written to.
-#[derive(Default)]
 pub struct Aof {
     state: Mutex<State>,
     /// A base is being made.
@@ -23,7 +22,11 @@ pub struct Aof {
     /// One is to be made as soon as that is possible.
     pub scheduled: AtomicBool,
     pub rewrites: AtomicU64,
-    pub last_rewrite_ok: Failable,
+    pub last_rewrite_failed: AtomicBool,
+    /// The snapshot that is being written as a base.
+    pub job: Mutex<Option<Arc<snapshot::Job>>>,
+    /// A file is kept, or is about to be.
+    pub is_on: AtomicBool,
     /// Seconds, -1 when there was none.
     pub last_rewrite_s: AtomicI64,
     /// When the rewrite that runs began, Unix time in seconds.
@@ -32,15 +35,6 @@ pub struct Aof {
     pub rewrites_failed: AtomicU64,
     /// Before this no rewrite begins by itself, Unix time in ms.
     pub retry_at_ms: AtomicU64,
-}
-
-/// A flag that is set from the start.
-pub struct Failable(pub AtomicBool);
-
-impl Default for Failable {
-    fn default() -> Failable {
-        Failable(AtomicBool::new(true))
-    }
 }
 
 /// What the folder holds.
@@ -56,9 +50,27 @@ pub struct State {
 pub struct LoadedFiles {
     folder: Folder,
     manifest: Manifest,
-    /// The size of the last file and what its checksums are to cover next.
+    /// The last file that is not empty: its size and what its checksums are to cover next.
     last: Option<(String, u64, Annotator)>,
     total_bytes: u64,
+}
+
+impl Default for Aof {
+    fn default() -> Aof {
+        Aof {
+            state: Mutex::default(),
+            rewriting: AtomicBool::new(false),
+            scheduled: AtomicBool::new(false),
+            rewrites: AtomicU64::new(0),
+            last_rewrite_failed: AtomicBool::new(false),
+            job: Mutex::default(),
+            is_on: AtomicBool::new(false),
+            last_rewrite_s: AtomicI64::new(-1),
+            rewrite_began_s: AtomicU64::new(0),
+            rewrites_failed: AtomicU64::new(0),
+            retry_at_ms: AtomicU64::new(0),
+        }
+    }
 }
 
 impl Aof {
@@ -117,15 +129,21 @@ pub fn load(shared: &'static Shared) -> Result<LoadedFiles, String> {
     }
     let began = Instant::now();
     let mut loaded = LoadedFiles { folder, manifest, last: None, total_bytes: 0 };
+    shared.loading.note_total(loaded.folder.size_bytes(&loaded.manifest));
     let mut replayer = Replayer::new(shared);
     let segments: Vec<_> = loaded.manifest.loaded().cloned().collect();
     for (at, segment) in segments.iter().enumerate() {
         let file_began = Instant::now();
-        let is_last = at + 1 == segments.len();
+        // A file that was listed, but not written to before the end, changes nothing.
+        let is_empty =
+            |segment: &Segment| std::fs::metadata(loaded.folder.path(&segment.name)).is_ok_and(|meta| meta.len() == 0);
+        let is_last = segments[at + 1..].iter().all(is_empty);
         let kind = if segment.role == ochre_persistence::Role::Base { "base" } else { "incr" };
-        let (size, annotator) = load_segment(shared, &loaded.folder, &segment.name, is_last, &mut replayer)?;
+        let before = loaded.total_bytes;
+        let progress = &mut |bytes| shared.loading.note_bytes(before + bytes);
+        let (size, annotator) = load_segment(shared, &loaded.folder, &segment.name, is_last, &mut replayer, progress)?;
         loaded.total_bytes += size;
-        if is_last {
+        if is_last && (size > 0 || at + 1 == segments.len()) {
             loaded.last = Some((segment.name.clone(), size, annotator));
         }
         if size > 0 {
@@ -156,6 +174,7 @@ fn load_segment(
     name: &str,
     is_last: bool,
     replayer: &mut Replayer,
+    progress: &mut dyn FnMut(u64),
 ) -> Result<(u64, Annotator), String> {
     let mut file = folder.open(name)?;
     let failed = |error: std::io::Error| format!("Unrecoverable error reading the append only file {name}: {error}");
@@ -167,7 +186,7 @@ fn load_segment(
             format!("Error reading the RDB preamble of the AOF file {name}, AOF loading aborted: {error}")
         })?;
     }
-    let replayed = replayer.run(&mut file, rest, offset, &mut |_| ()).map_err(|error| match error {
+    let replayed = replayer.run(&mut file, rest, offset, progress).map_err(|error| match error {
         ReplayError::Read(error) => failed(error),
         ReplayError::UnknownCommand(command, offset) => {
             format!("Unknown command '{command}' reading the append only file {name} at offset {offset}")
@@ -230,7 +249,7 @@ pub fn open(shared: &'static Shared, loaded: LoadedFiles) -> Result<(), String> 
         let is_snapshot = shared.settings.persistence.aof_use_rdb_preamble.get();
         let name = manifest.supersede(&folder.names, is_snapshot, 0);
         crate::log::notice(format_args!("Creating AOF base file {name} on server start"));
-        crate::persistence::rewrite::write_empty_base(shared, &folder, &name, is_snapshot).map_err(blame)?;
+        rewrite::write_empty_base(shared, &folder, &name, is_snapshot).map_err(blame)?;
         let name = manifest.add_incremental(&folder.names);
         crate::log::notice(format_args!("Creating AOF incr file {name} on server start"));
         let segment = folder.create_segment(&name).map_err(blame)?;
@@ -246,7 +265,7 @@ pub fn open(shared: &'static Shared, loaded: LoadedFiles) -> Result<(), String> 
             }
             (last, _) => {
                 if let Some((name, size, annotator)) = last {
-                    // A base that was cut must not be followed by anything until it is.
+                    // What is cut must end there before anything follows.
                     folder.open_segment(&name, size, annotator).map_err(blame)?;
                 }
                 let name = manifest.add_incremental(&folder.names);
@@ -262,7 +281,8 @@ pub fn open(shared: &'static Shared, loaded: LoadedFiles) -> Result<(), String> 
     numbers.size_bytes.store(size, Ordering::Relaxed);
     numbers.base_size_bytes.store(size, Ordering::Relaxed);
     *shared.aof.state() = State { folder: Some(folder), manifest, waits_for_base: false };
-    crate::persistence::rewrite::remove_history(shared);
+    shared.aof.is_on.store(true, Ordering::SeqCst);
+    rewrite::remove_history(shared);
     apply_settings(shared);
     Ok(())
 }
@@ -270,23 +290,114 @@ pub fn open(shared: &'static Shared, loaded: LoadedFiles) -> Result<(), String> 
 /// Takes over what the settings say about writing.
 pub fn apply_settings(shared: &Shared) {
     shared.log.set_timestamps(shared.settings.persistence.aof_timestamp_enabled.get());
-    if shared.aof.state().folder.is_some() {
+    let state = shared.aof.state();
+    if state.folder.is_some() && !state.waits_for_base {
         shared.log.set_policy(policy(shared));
     }
 }
 
-/// Loads and opens the files at the start, if they are wanted.
+/// Files of up to so many bytes are loaded before the first client comes.
+const QUICK_BYTES_MAX: u64 = 1 << 20;
+
+/// Loads and opens the files at the start: on a thread of its own, while clients are told to wait, if there is much to load.
 ///
 /// # Errors
 /// What keeps the server from starting.
 pub fn start(shared: &'static Shared) -> Result<(), String> {
-    let loaded = load(shared)?;
-    open(shared, loaded)
+    shared.log.set_wanted(true);
+    let is_alone = shared.desks.len() == 1;
+    if is_alone || stored_bytes(&Folder::of(&shared.settings)) <= QUICK_BYTES_MAX {
+        open(shared, load(shared)?)?;
+        crate::service::ready(shared);
+        return Ok(());
+    }
+    // Before the first client comes.
+    shared.loading.begin(shared, 0);
+    let body = move || match load(shared).and_then(|loaded| open(shared, loaded)) {
+        Ok(()) => {
+            wait_for_loops(shared);
+            shared.loading.end(shared);
+            crate::service::ready(shared);
+        }
+        Err(_) if shared.shutting_down.load(Ordering::Relaxed) => {}
+        Err(error) => {
+            crate::log::warning(format_args!("{error}"));
+            std::process::exit(1);
+        }
+    };
+    let spawned = std::thread::Builder::new().name("load".into()).spawn(body);
+    spawned.map(|_| ()).map_err(|error| format!("Can't start the thread that loads: {error}"))
+}
+
+/// Bytes of what is to be loaded, about.
+fn stored_bytes(folder: &Folder) -> u64 {
+    match folder.read_manifest() {
+        Ok(Some(manifest)) => folder.size_bytes(&manifest),
+        _ => std::fs::metadata(folder.old_file()).map_or(0, |meta| meta.len()),
+    }
+}
+
+/// Waits until every loop works with the settings of now, and so makes units for the log if it is wanted.
+pub fn wait_for_loops(shared: &Shared) {
+    let version = shared.settings_version.load(Ordering::Acquire);
+    let is_behind = |desk: &crate::shared::Desk| desk.settings_version.load(Ordering::Acquire) < version;
+    while shared.desks.iter().any(is_behind) && !shared.shutting_down.load(Ordering::Relaxed) {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Loads the data anew from the files that are written to, in place of what is there; `empty` throws that away.
+///
+/// # Errors
+/// What does not check out.
+pub fn reload(shared: &'static Shared, empty: impl FnOnce()) -> Result<(), String> {
+    shared.loading.begin(shared, 0);
+    empty();
+    // All that was done before is in there, and nothing is done now.
+    shared.log.flush(true);
+    let result = load(shared);
+    shared.loading.end(shared);
+    shared.saves.note_loaded(shared);
+    result.map(|_| ())
+}
+
+/// Begins to keep a file while clients are served: what is there already becomes its base.
+pub fn turn_on(shared: &'static Shared) -> Result<(), String> {
+    if shared.aof.is_on.swap(true, Ordering::SeqCst) {
+        return Ok(());
+    }
+    let folder = Folder::of(&shared.settings);
+    let read = folder.create().and_then(|()| folder.read_manifest());
+    let manifest = match read {
+        Ok(manifest) => manifest.unwrap_or_default(),
+        Err(error) => {
+            crate::log::warning(format_args!("{error}"));
+            shared.aof.is_on.store(false, Ordering::SeqCst);
+            return Err("Unable to turn on AOF. Check server logs.".into());
+        }
+    };
+    *shared.aof.state() = State { folder: Some(folder), manifest, waits_for_base: true };
+    shared.log.set_timestamps(shared.settings.persistence.aof_timestamp_enabled.get());
+    shared.log.set_wanted(true);
+    shared.settings_changed();
+    shared.aof.retry_at_ms.store(0, Ordering::Relaxed);
+    if shared.saves.is_saving() || rewrite::begin(shared).is_err() {
+        crate::log::notice(format_args!(
+            "AOF was enabled but there is already a background operation. An AOF background was scheduled to start when \
+             possible."
+        ));
+        shared.aof.scheduled.store(true, Ordering::SeqCst);
+    }
+    Ok(())
 }
 
 /// Ends the file: nothing is appended any more. What was is brought to the disk.
 pub fn turn_off(shared: &'static Shared) {
-    crate::persistence::rewrite::cancel(shared);
+    if !shared.aof.is_on.swap(false, Ordering::SeqCst) {
+        return;
+    }
+    rewrite::cancel(shared);
+    shared.aof.scheduled.store(false, Ordering::SeqCst);
     shared.log.set_policy(Policy::Off);
     shared.log.set_wanted(false);
     shared.log.switch(None, None);
@@ -297,5 +408,6 @@ pub fn turn_off(shared: &'static Shared) {
         folder.remove(&folder.names.incremental_temporary());
     }
     state.folder = None;
+    drop(state);
     shared.settings_changed();
 }

@@ -76,6 +76,11 @@ impl Loading {
         })
     }
 
+    /// So many bytes are to be loaded altogether.
+    pub fn note_total(&self, total_bytes: u64) {
+        self.total_bytes.store(total_bytes, Ordering::Relaxed);
+    }
+
     pub fn note_bytes(&self, loaded_bytes: u64) {
         self.loaded_bytes.store(loaded_bytes, Ordering::Relaxed);
     }

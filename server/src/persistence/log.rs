@@ -43,7 +43,7 @@ pub struct Log {
     tail: Mutex<Tail>,
     pub(super) files: Mutex<Files>,
     pub(super) syncer: OnceLock<Thread>,
-    pub(super) numbers: Numbers,
+    pub numbers: Numbers,
 }
 
 /// What INFO shows of the writing.
@@ -215,6 +215,11 @@ impl Log {
         drop(tail);
         self.nudge();
         offset
+    }
+
+    /// Bytes that have not been written.
+    pub fn pending_bytes(&self) -> usize {
+        self.tail().pending.len()
     }
 
     /// Wakes the thread that syncs.

@@ -1,6 +1,7 @@
 //! Data that survives: the log and its files.
 
 pub mod aof;
+pub mod commands_format;
 pub mod folder;
 pub mod load;
 pub mod load_file;

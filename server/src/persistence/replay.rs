@@ -17,7 +17,6 @@ use std::io::Read;
 /// How the loading of a segment ended.
 #[derive(Debug)]
 pub struct Replayed {
-    pub commands: u64,
     /// Where the last whole command, or transaction, ends; bytes from the beginning of the file.
     pub valid_bytes: u64,
     /// Something unfinished follows.
@@ -103,11 +102,11 @@ impl Replayer {
         progress: &mut dyn FnMut(u64),
     ) -> Result<Replayed, ReplayError> {
         let (mut scanner, mut batch) = (Scanner::new(offset), Batch::default());
-        let (mut buffer, mut commands) = (rest, 0);
+        let mut buffer = rest;
         self.db = 0;
         self.transaction = None;
         loop {
-            let taken = self.run_buffer(&buffer, &mut scanner, &mut batch, &mut commands)?;
+            let taken = self.run_buffer(&buffer, &mut scanner, &mut batch)?;
             buffer.drain(..taken);
             progress(scanner.offset());
             let length = buffer.len();
@@ -124,17 +123,11 @@ impl Replayer {
             Some(transaction) => (transaction.began, transaction.annotator),
             None => (scanner.offset(), scanner.annotator()),
         };
-        Ok(Replayed { commands, valid_bytes, is_cut, annotator })
+        Ok(Replayed { valid_bytes, is_cut, annotator })
     }
 
     /// Runs all whole commands of the buffer; answers how many bytes they took.
-    fn run_buffer(
-        &mut self,
-        buffer: &[u8],
-        scanner: &mut Scanner,
-        batch: &mut Batch,
-        commands: &mut u64,
-    ) -> Result<usize, ReplayError> {
+    fn run_buffer(&mut self, buffer: &[u8], scanner: &mut Scanner, batch: &mut Batch) -> Result<usize, ReplayError> {
         let keyspace = &self.shared.keyspace;
         let mut locks = keyspace.all_shards();
         let mut effects = std::mem::take(&mut self.effects);
@@ -150,7 +143,6 @@ impl Replayer {
                 Ok(Step::Command(command)) => {
                     let words = batch.args(&command, &buffer[at..]);
                     at += command.consumed;
-                    *commands += 1;
                     if let Err(name) = self.take(&mut data, words, before, annotator) {
                         break Err(ReplayError::UnknownCommand(name, before));
                     }

@@ -25,6 +25,11 @@ const WORKS: &[&str] = &[
     "aof-load-truncated",
     "aof-timestamp-enabled",
     "aof-disable-auto-gc",
+    "auto-aof-rewrite-percentage",
+    "auto-aof-rewrite-min-size",
+    "aof-use-rdb-preamble",
+    "no-appendfsync-on-rewrite",
+    "aof-rewrite-incremental-fsync",
 ];
 
 /// Single settings of the other themes.

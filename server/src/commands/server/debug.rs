@@ -65,7 +65,7 @@ const fn subcommand(
 }
 
 const SUBCOMMANDS: &[Subcommand] = &[
-    subcommand("AOF-FLUSH-SLEEP", (1, 1), "microseconds", "Without effect.", accept),
+    subcommand("AOF-FLUSH-SLEEP", (1, 1), "microseconds", "Waits before the log is written.", flush_sleep),
     subcommand("ASSERT", (0, 0), "", "Ends the process as a broken invariant does.", crash),
     subcommand("CHANGE-REPL-ID", (0, 0), "", "Gives the server a new replication id.", change_replication_id),
     subcommand("CLIENT-ENFORCE-REPLY-LIST", (1, 1), "<0 | 1>", "Without effect.", accept),
@@ -86,7 +86,7 @@ const SUBCOMMANDS: &[Subcommand] = &[
     subcommand("HTSTATS-KEY", (1, 2), "key [FULL]", "Tells about a value's table.", debug_values::table_stats_of_key),
     subcommand("LEAK", (1, 1), "string", "Loses the memory of a string.", leak),
     subcommand("LISTPACK", (1, 1), "key", "Logs what a packed value looks like.", debug_values::listpack),
-    subcommand("LOADAOF", (0, 0), "", "Loads the data anew from the append-only file.", no_persistence),
+    subcommand("LOADAOF", (0, 0), "", "Loads the data anew from the append-only file.", reload::load_append_only_file),
     subcommand("LOG", (1, 1), "message", "Writes a line to the log.", write_log),
     subcommand("OBJECT", (1, 2), "key [FAST]", "Tells how a value is kept.", debug_values::object),
     subcommand("OOM", (0, 0), "", "Ends the process as a lack of memory does.", crash),
@@ -183,8 +183,11 @@ fn rewrite_everything(call: &mut SessionCall<'_>, _: &mut Args<'_>, reply: &mut 
     Ok(())
 }
 
-fn no_persistence(_: &mut SessionCall<'_>, _: &mut Args<'_>, _: &mut Reply<'_>) -> Result<(), Error> {
-    Err(Error::fixed("ERR there is nothing to load from: this server does not save its data"))
+fn flush_sleep(call: &mut SessionCall<'_>, args: &mut Args<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {
+    let sleep_us = args.int_from(0, Error::NOT_AN_INTEGER)?;
+    call.shared().log.numbers.flush_sleep_us.store(sleep_us as u64, Ordering::Relaxed);
+    reply.ok();
+    Ok(())
 }
 
 /// Replies an error of the caller's making, which does not count as one of the server's.

@@ -33,6 +33,7 @@ pub const COMMANDS: &[Command] = &[
     memory::MEMORY,
     slowlog::COMMANDLOG,
     slowlog::SLOWLOG,
+    saving::BGREWRITEAOF,
     saving::BGSAVE,
     saving::LASTSAVE,
     saving::SAVE,

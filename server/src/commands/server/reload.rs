@@ -4,7 +4,7 @@ use crate::commands::SessionCall;
 use crate::dispatch::Flow;
 use crate::log;
 use crate::persistence::load::LoadOptions;
-use crate::persistence::{load_file, save};
+use crate::persistence::{aof, load_file, save};
 use crate::session::Wait;
 use crate::shared::{Message, Shared};
 use crate::worker::Worker;
@@ -75,6 +75,42 @@ fn reload_now(shared: &'static Shared, manner: Manner) -> Result<(), Error> {
         FAILED
     })?;
     log::warning(format_args!("DB reloaded by DEBUG RELOAD"));
+    Ok(())
+}
+
+/// DEBUG LOADAOF: loads the data anew from the append-only file, in the same way.
+pub fn load_append_only_file(call: &mut SessionCall<'_>, _: &mut Args<'_>, _: &mut Reply<'_>) -> Result<(), Error> {
+    let shared = call.shared();
+    if call.held.is_some() {
+        return Err(Error::fixed("ERR DEBUG LOADAOF is not allowed in a transaction or a script"));
+    }
+    let (thread, client) = (call.worker.id, call.session.id());
+    let answer = move |result: Result<(), String>| {
+        match &result {
+            Ok(()) => log::warning(format_args!("Append Only File loaded by DEBUG LOADAOF")),
+            Err(error) => log::warning(format_args!("{error}")),
+        }
+        let write = Box::new(move |reply: &mut Reply<'_>| match result {
+            Ok(()) => reply.ok(),
+            Err(_) => reply.error("ERR Error trying to load the AOF files, check server logs"),
+        });
+        shared.desks[thread].post(Message::Answer { client, write });
+    };
+    if shared.desks.len() > 1 {
+        let body = move || {
+            answer(aof::reload(shared, || empty_all(shared, &Context::default(), &mut Effects::default())));
+        };
+        let spawned = std::thread::Builder::new().name("reload".into()).spawn(body);
+        spawned.map_err(|error| Error::text(format!("ERR Can't start a thread: {error}")))?;
+    } else {
+        // Only this loop may touch the data.
+        let task = move |worker: &mut Worker| {
+            answer(aof::reload(shared, || empty_all(shared, &worker.context, &mut worker.effects)));
+        };
+        shared.desks[thread].post(Message::Do(Box::new(task)));
+    }
+    call.session.wait = Wait::Answer;
+    call.flow = Flow::Blocked;
     Ok(())
 }
 

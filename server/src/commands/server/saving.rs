@@ -2,6 +2,7 @@
 
 use crate::commands::{Command, SessionCall};
 use crate::dispatch::Flow;
+use crate::persistence::rewrite;
 use crate::persistence::save::{self, Kind};
 use crate::persistence::snapshot::{self, Failure};
 use crate::session::Wait;
@@ -9,6 +10,7 @@ use crate::shared::Message;
 use ochre_commands::spec::*;
 use ochre_commands::{Args, Error};
 use ochre_resp::Reply;
+use std::sync::atomic::Ordering;
 
 const IN_PROGRESS: Error = Error::fixed("ERR Background save already in progress");
 
@@ -45,6 +47,26 @@ fn failed(failure: &Failure) -> Error {
         Failure::Cancelled => Error::fixed("ERR The save was called off"),
         Failure::Sink(_) => Error::fixed("ERR"),
     }
+}
+
+pub const BGREWRITEAOF: Command = Command::new(Group::Server, "BGREWRITEAOF", "", bgrewriteaof)
+    .summary("Writes a new base of the append-only file, in the background.")
+    .cost("O(1)")
+    .flags(ADMIN | NOSCRIPT | NO_ASYNC_LOADING);
+
+fn bgrewriteaof(call: &mut SessionCall<'_>, _: &mut Args<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {
+    let shared = call.shared();
+    if shared.aof.rewriting.load(Ordering::SeqCst) {
+        return Err(Error::fixed("ERR Background append only file rewriting already in progress"));
+    }
+    // In a transaction the others come first.
+    if shared.saves.is_saving() || call.held.is_some() || rewrite::begin(shared).is_err() {
+        shared.aof.scheduled.store(true, Ordering::SeqCst);
+        reply.status("Background append only file rewriting scheduled");
+    } else {
+        reply.status("Background append only file rewriting started");
+    }
+    Ok(())
 }
 
 pub const BGSAVE: Command = Command::new(Group::Server, "BGSAVE", "[SCHEDULE | CANCEL]", bgsave)

@@ -1,6 +1,7 @@
 //! Persistence, replication, modules, cluster and the keyspace.
 
 use super::{Facts, Page};
+use std::sync::atomic::Ordering;
 
 pub(super) fn persistence(page: &mut Page, facts: &Facts) {
     let saves = facts.shared.saves.state();
@@ -29,14 +30,40 @@ pub(super) fn persistence(page: &mut Page, facts: &Facts) {
     let (loaded, expired) = facts.shared.loading.keys();
     page.field("rdb_last_load_keys_expired", expired);
     page.field("rdb_last_load_keys_loaded", loaded);
-    page.zeros(&["aof_enabled", "aof_rewrite_in_progress", "aof_rewrite_scheduled"]);
-    page.field("aof_last_rewrite_time_sec", -1);
-    page.field("aof_current_rewrite_time_sec", -1);
-    page.field("aof_last_bgrewrite_status", "ok");
-    page.zeros(&["aof_rewrites", "aof_rewrites_consecutive_failures"]);
-    page.field("aof_last_write_status", "ok");
-    page.zeros(&["aof_last_cow_size", "module_fork_in_progress", "module_fork_last_cow_size"]);
+    append_only(page, facts);
+    page.zeros(&["module_fork_in_progress", "module_fork_last_cow_size"]);
+    append_only_sizes(page, facts);
     loading(page, facts);
+}
+
+fn append_only(page: &mut Page, facts: &Facts) {
+    let (aof, log) = (&facts.shared.aof, &facts.shared.log);
+    let status = |failed: bool| if failed { "err" } else { "ok" };
+    let is_rewriting = aof.rewriting.load(Ordering::Relaxed);
+    let running_s = (facts.now_ms / 1000).saturating_sub(aof.rewrite_began_s.load(Ordering::Relaxed)) as i64;
+    page.field("aof_enabled", u8::from(aof.is_on.load(Ordering::Relaxed)));
+    page.field("aof_rewrite_in_progress", u8::from(is_rewriting));
+    page.field("aof_rewrite_scheduled", u8::from(aof.scheduled.load(Ordering::Relaxed)));
+    page.field("aof_last_rewrite_time_sec", aof.last_rewrite_s.load(Ordering::Relaxed));
+    page.field("aof_current_rewrite_time_sec", if is_rewriting { running_s } else { -1 });
+    page.field("aof_last_bgrewrite_status", status(aof.last_rewrite_failed.load(Ordering::Relaxed)));
+    page.field("aof_rewrites", aof.rewrites.load(Ordering::Relaxed));
+    page.field("aof_rewrites_consecutive_failures", aof.rewrites_failed.load(Ordering::Relaxed));
+    page.field("aof_last_write_status", status(log.has_failed()));
+    page.zeros(&["aof_last_cow_size"]);
+}
+
+fn append_only_sizes(page: &mut Page, facts: &Facts) {
+    let (aof, log) = (&facts.shared.aof, &facts.shared.log);
+    if !aof.is_on.load(Ordering::Relaxed) {
+        return;
+    }
+    page.field("aof_current_size", log.numbers.size_bytes.load(Ordering::Relaxed));
+    page.field("aof_base_size", log.numbers.base_size_bytes.load(Ordering::Relaxed));
+    page.field("aof_pending_rewrite", u8::from(aof.scheduled.load(Ordering::Relaxed)));
+    page.field("aof_buffer_length", log.pending_bytes());
+    page.field("aof_pending_bio_fsync", u8::from(log.numbers.sync_began_ms.load(Ordering::Relaxed) > 0));
+    page.field("aof_delayed_fsync", log.numbers.delayed_syncs.load(Ordering::Relaxed));
 }
 
 /// How far loading has come.
