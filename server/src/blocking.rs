@@ -2,16 +2,17 @@
 
 use crate::aftermath;
 use crate::clients::traits;
+use crate::commands::replication::write_reached;
 use crate::dispatch::{Flow, key_words, shards_of};
 use crate::session::{Session, Wait};
 use crate::shared::{CommandRow, Message, Run, Shared};
-use crate::worker::{Worker, protocol_of};
+use crate::worker::Worker;
 use ochre_collections::ShardSet;
 use ochre_commands::spec::Group;
 use ochre_commands::{Args, Key};
-use ochre_keyspace::{Locked, Waiter, WatchFlag};
+use ochre_keyspace::{Block, Locked, Waiter, WatchFlag};
 use ochre_reactor::Reactor;
-use ochre_resp::{Args as Words, Batch, Protocol, Reply};
+use ochre_resp::{Args as Words, Batch, Reply};
 use ochre_values::Kind;
 use std::collections::HashSet;
 use std::sync::{Arc, PoisonError};
@@ -40,9 +41,28 @@ pub fn block(
     let client = (thread as u32, session.id());
     let waiter = Arc::new(Waiter::new(client, session.db, session.protocol, words, shards, block));
     data.register(&waiter);
-    session.client.set(traits::BLOCKED, true);
-    *session.client.blocked.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&waiter));
+    note_blocked(session, &waiter);
     Some((waiter, timeout_ms))
+}
+
+/// Blocks the client of `session` for something that is no key, until its time is over or somebody unblocks it; `words` tell
+/// what it replies then.
+pub fn block_for_nothing(
+    worker: &mut Worker,
+    session: &mut Session,
+    words: Vec<Box<[u8]>>,
+    timeout_ms: u64,
+) -> (Flow, Arc<Waiter>) {
+    let block = Block { keys: Vec::new(), timeout_ms, null_is_array: true, words: None, notices_loss: false };
+    let client = (worker.id as u32, session.id());
+    let waiter = Arc::new(Waiter::new(client, session.db, session.protocol, words, ShardSet::new(), block));
+    note_blocked(session, &waiter);
+    (worker.start_wait(session, (Arc::clone(&waiter), timeout_ms)), waiter)
+}
+
+fn note_blocked(session: &Session, waiter: &Arc<Waiter>) {
+    session.client.set(traits::BLOCKED, true);
+    *session.client.blocked.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(waiter));
 }
 
 /// The shards that a command with these words needs besides those that are held, so that whoever it makes ready is served
@@ -162,9 +182,12 @@ fn wanted_kind(row: &CommandRow) -> Option<Kind> {
 }
 
 /// The reply of a client whose time is over.
-pub fn time_out_reply(protocol: Protocol) -> Vec<u8> {
+pub fn time_out_reply(shared: &Shared, waiter: &Waiter) -> Vec<u8> {
     let mut bytes = Vec::new();
-    Reply::new(&mut bytes, protocol).null_array();
+    let mut reply = Reply::new(&mut bytes, crate::worker::protocol_of_version(waiter.protocol));
+    if !write_reached(shared, &waiter.words, &mut reply) {
+        reply.null_array();
+    }
     bytes
 }
 
@@ -206,14 +229,13 @@ impl Worker {
         let now_ms = self.context.now_ms;
         while let Some(waiter) = self.timers.pop_due(now_ms) {
             let Some(session) = self.session_of(waiter.client) else { continue };
-            let protocol = protocol_of(session);
             let Wait::Key { waiter: own, timer } = &mut session.wait else { continue };
             if !Arc::ptr_eq(own, &waiter) {
                 continue;
             }
             *timer = None;
             if waiter.claim() {
-                self.unblocked(reactor, &waiter, &time_out_reply(protocol));
+                self.unblocked(reactor, &waiter, &time_out_reply(self.shared, &waiter));
             } else {
                 // Somebody is about to serve it; if that fails after all, its time is over then.
                 let again = self.timers.add(now_ms + 1, Arc::clone(&waiter));

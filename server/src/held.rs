@@ -1,10 +1,13 @@
 //! Replies that wait for the log: nothing leaves that promises more than the disk has (`appendfsync always`) or the system.
 
+use crate::blocking::time_out_reply;
 use crate::persistence::log::Policy;
 use crate::session::Session;
 use crate::worker::Worker;
+use ochre_keyspace::Waiter;
 use ochre_reactor::{Reactor, Token};
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::sync::atomic::{Ordering, fence};
 
 /// What is to be sent once the log has reached an offset.
@@ -21,6 +24,8 @@ struct Held {
 pub struct HeldReplies {
     queue: VecDeque<Held>,
     policy: Option<Policy>,
+    /// Clients that wait until the disk has the log up to an offset.
+    for_disk: Vec<(u64, Arc<Waiter>)>,
     /// Writes were refused already when the commands that run now began: they have changed nothing that could be lost.
     refused_before: bool,
 }
@@ -34,7 +39,7 @@ impl HeldReplies {
     /// Whether anything is to be done at the end of a turn.
     #[inline]
     pub fn is_on(&self) -> bool {
-        self.policy.is_some() || !self.queue.is_empty()
+        self.policy.is_some() || !self.queue.is_empty() || !self.for_disk.is_empty()
     }
 }
 
@@ -89,6 +94,27 @@ impl Worker {
         }
     }
 
+    /// The client waits until the disk has the log up to `offset` (WAITAOF).
+    pub fn wait_for_disk(&mut self, offset: u64, waiter: Arc<Waiter>) {
+        self.held.for_disk.push((offset, waiter));
+    }
+
+    /// Answers those who wait for the disk and need not any longer, or whose time was over.
+    fn answer_for_disk(&mut self, reactor: &mut Reactor) {
+        let durable = self.shared.log.durable();
+        for (offset, waiter) in std::mem::take(&mut self.held.for_disk) {
+            if waiter.is_claimed() {
+                continue;
+            }
+            if offset > durable {
+                self.held.for_disk.push((offset, waiter));
+            } else if waiter.claim() {
+                let reply = time_out_reply(self.shared, &waiter);
+                self.unblocked(reactor, &waiter, &reply);
+            }
+        }
+    }
+
     /// At the end of a turn: what the turn appended is written, or the thread that syncs is told, and replies leave.
     #[inline]
     pub fn end_turn_of_log(&mut self, reactor: &mut Reactor) {
@@ -108,12 +134,14 @@ impl Worker {
             _ => {}
         }
         self.release_held(reactor);
+        self.answer_for_disk(reactor);
         // First the word that this loop waits, then a last look: the other side acts in the opposite order.
-        let waits = &shared.desks[self.id].waits_for_log;
-        waits.store(!self.held.queue.is_empty(), Ordering::SeqCst);
-        if !self.held.queue.is_empty() {
+        let waits = !self.held.queue.is_empty() || !self.held.for_disk.is_empty();
+        shared.desks[self.id].waits_for_log.store(waits, Ordering::SeqCst);
+        if waits {
             fence(Ordering::SeqCst);
             self.release_held(reactor);
+            self.answer_for_disk(reactor);
         }
     }
 }

@@ -11,7 +11,7 @@ pub mod spec;
 pub mod synopsis;
 pub mod table;
 pub mod testing;
-mod timeout;
+pub mod timeout;
 
 mod bitmap;
 mod generic;

@@ -22,11 +22,11 @@ pub(crate) fn seconds(args: &mut Args<'_>, now_ms: u64) -> Result<u64, Error> {
     in_time(timeout_ms as i64, now_ms)
 }
 
-/// The next word as milliseconds: the BLOCK option of XREAD. 0 is for ever.
+/// The next word as milliseconds: WAIT, and the BLOCK option of XREAD. 0 is for ever.
 ///
 /// # Errors
 /// Not an integer, negative, or past the end of time.
-pub(crate) fn milliseconds(args: &mut Args<'_>, now_ms: u64) -> Result<u64, Error> {
+pub fn milliseconds(args: &mut Args<'_>, now_ms: u64) -> Result<u64, Error> {
     in_time(number::parse_i64(args.value()?).ok_or(Error::TIMEOUT_NOT_AN_INTEGER)?, now_ms)
 }
 

@@ -3,6 +3,7 @@
 pub mod connection;
 mod help;
 pub mod pubsub;
+pub mod replication;
 pub mod server;
 mod tests;
 pub mod transactions;
@@ -99,4 +100,5 @@ pub type SessionFn = fn(&mut SessionCall<'_>, &mut Args<'_>, &mut Reply<'_>) -> 
 pub type Command = ochre_commands::spec::Command<SessionFn>;
 
 /// The lists of all families.
-pub const FAMILIES: &[&[Command]] = &[connection::COMMANDS, server::COMMANDS, pubsub::COMMANDS, transactions::COMMANDS];
+pub const FAMILIES: &[&[Command]] =
+    &[connection::COMMANDS, server::COMMANDS, pubsub::COMMANDS, replication::COMMANDS, transactions::COMMANDS];

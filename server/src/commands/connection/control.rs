@@ -155,7 +155,7 @@ fn client_unblock(call: &mut SessionCall<'_>, args: &mut Args<'_>, reply: &mut R
             Reply::new(&mut bytes, protocol).error("UNBLOCKED client unblocked via CLIENT UNBLOCK");
             bytes
         } else {
-            crate::blocking::time_out_reply(protocol)
+            crate::blocking::time_out_reply(call.worker.shared, &waiter)
         };
         let desk = &call.worker.shared.desks[waiter.thread as usize];
         desk.post(Message::Unblocked { waiter, reply: answer });

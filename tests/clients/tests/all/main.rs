@@ -1,5 +1,6 @@
 //! A real client at a real server, over real sockets, in every layout of threads and shards.
 
+mod acknowledge;
 mod acl;
 mod blocking;
 mod clients;
