@@ -1,6 +1,7 @@
 //! Chores of the repository: `cargo xtask test [step …]` and `cargo xtask tidy`.
 
 mod child;
+mod python;
 mod steps;
 mod tidy;
 

@@ -2,8 +2,7 @@
 
 use crate::child::{Child, Tally};
 use crate::tidy;
-use std::path::Path;
-use std::process::{Command, ExitCode, Stdio};
+use std::process::ExitCode;
 use std::time::Instant;
 
 struct Step {
@@ -19,6 +18,7 @@ const STEPS: &[Step] = &[
     Step { name: "unit", about: "the tests beside the code", run: unit },
     Step { name: "clients", about: "a real client at a real server, in every layout", run: clients },
     Step { name: "python", about: "redis-py at the same server", run: python },
+    Step { name: "examples", about: "what people build on it: real web servers, workers and browsers", run: examples },
     Step { name: "loom", about: "all orders in which threads meet at locks and mailboxes", run: loom },
     Step { name: "address", about: "AddressSanitizer watches the crate that holds unsafe code", run: address },
 ];
@@ -69,12 +69,9 @@ fn unit() -> Tally {
 }
 
 fn clients() -> Tally {
-    let built = build_server();
-    if built.failed > 0 {
-        return built;
-    }
-    let server = absolute(SERVER);
-    Child::new(15, "cargo test --package ochre-client-tests --no-fail-fast").env("OCHRE_SERVER", &server).tests()
+    with_server(|server| {
+        Child::new(15, "cargo test --package ochre-client-tests --no-fail-fast").env("OCHRE_SERVER", server).tests()
+    })
 }
 
 fn build_server() -> Tally {
@@ -82,40 +79,17 @@ fn build_server() -> Tally {
 }
 
 fn python() -> Tally {
+    with_server(crate::python::clients)
+}
+
+fn examples() -> Tally {
+    with_server(crate::python::examples)
+}
+
+/// Runs tests that start the server themselves.
+fn with_server(tests: fn(&str) -> Tally) -> Tally {
     let built = build_server();
-    if built.failed > 0 {
-        return built;
-    }
-    if !python_is_ready() {
-        return Tally::one(false);
-    }
-    Child::new(10, ".cache/python/bin/python -m pytest -q -p no:cacheprovider tests/python")
-        .env("OCHRE_SERVER", &absolute(SERVER))
-        .env("PYTHONDONTWRITEBYTECODE", "1")
-        .tests()
-}
-
-/// Makes the virtual environment when it is missing or older than what it is to hold.
-fn python_is_ready() -> bool {
-    let wanted = std::fs::read_to_string("tests/python/requirements.txt").unwrap_or_default();
-    let stamp = Path::new(".cache/python/ready.txt");
-    if std::fs::read_to_string(stamp).is_ok_and(|ready| ready == wanted) {
-        return true;
-    }
-    let _ = std::fs::remove_dir_all(".cache/python");
-    let made = Child::new(2, "python3 -m venv .cache/python").check().failed == 0
-        || (install("python3-venv") && Child::new(2, "python3 -m venv --clear .cache/python").check().failed == 0);
-    let install = ".cache/python/bin/python -m pip install --quiet --disable-pip-version-check -r";
-    made && Child::new(5, install).arg("tests/python/requirements.txt").check().failed == 0
-        && std::fs::write(stamp, wanted).is_ok()
-}
-
-/// Installs a Debian package; whoever is not root does so through sudo.
-fn install(package: &str) -> bool {
-    let is_root = Command::new("id").arg("-u").stderr(Stdio::null()).output().is_ok_and(|id| id.stdout == b"0\n");
-    let sudo = if is_root { "" } else { "sudo " };
-    Child::new(5, &format!("{sudo}apt-get update -qq")).check().failed == 0
-        && Child::new(10, &format!("{sudo}apt-get install -y -qq {package}")).check().failed == 0
+    if built.failed > 0 { built } else { tests(&absolute(SERVER)) }
 }
 
 fn loom() -> Tally {
