@@ -14,7 +14,8 @@ pub fn clients(server: &str) -> Tally {
 
 /// The examples, in an environment that all clones of the repository share.
 pub fn examples(server: &str) -> Tally {
-    let missing: Vec<&str> = PACKAGES.iter().filter(|(_, place)| !Path::new(place).exists()).map(|(name, _)| *name).collect();
+    let missing: Vec<&str> =
+        PACKAGES.iter().filter(|(_, place)| !Path::new(place).exists()).map(|(name, _)| *name).collect();
     if !missing.is_empty() && !install(&missing.join(" ")) {
         println!("Examples that need one of these will be left out: {}", missing.join(", "));
     }
