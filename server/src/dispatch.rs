@@ -7,6 +7,7 @@ use crate::commands::SessionCall;
 use crate::pressure;
 use crate::session::{ReplyMode, Session};
 use crate::shared::{CommandRow, Run, Shared};
+use crate::small_clients;
 use crate::tracking;
 use crate::transaction;
 use crate::worker::{Worker, protocol_of};
@@ -47,11 +48,16 @@ pub struct Call {
 impl Call {
     #[inline(always)]
     pub fn new(table: &'static Table<Run>, command: Parsed, start: usize, words: Words<'_>) -> Self {
-        let row = table.find(words.at(0));
+        let row = table.find(words.at(0)).filter(|_| !command.is_typed);
         let key_word = row.map_or(0, |row| row.only_key);
         let key_word = if key_word < words.len() { key_word } else { 0 };
         let key_hash = if key_word != 0 { hash(words.at(key_word)) } else { 0 };
         Call { command, start, row, key_word, key_hash }
+    }
+
+    /// A call of a command that no client can name.
+    pub fn of_row(row: &'static CommandRow, command: Parsed, start: usize) -> Self {
+        Call { command, start, row: Some(row), key_word: 0, key_hash: 0 }
     }
 }
 
@@ -64,6 +70,11 @@ pub fn execute(
     words: Words<'_>,
     output: &mut Vec<u8>,
 ) -> Flow {
+    if call.row.is_none()
+        && let Some(flow) = small_clients::execute(worker, reactor, session, call, words, output)
+    {
+        return flow;
+    }
     let mark = output.len();
     let mut reply = Reply::new(output, protocol_of(session));
     pressure::make_room(worker);

@@ -33,6 +33,7 @@ mod settings_view;
 mod shared;
 mod signals;
 mod slow_commands;
+mod small_clients;
 mod start;
 mod system;
 mod tls;

@@ -113,11 +113,6 @@ pub fn rename_commands(settings: &Settings, commands: &mut Table<Run>) -> Result
         let new = line.words.get(2).map(Vec::as_slice).unwrap_or_default();
         commands.rename(&line.words[1], new).map_err(|reason| Exit::of_line(&line.error(reason)))?;
     }
-    if settings.security.command_aliases.get() {
-        for (alias, command) in [("DELETE", "DEL"), ("FLUSH", "FLUSHDB")] {
-            commands.alias(alias, command);
-        }
-    }
     Ok(())
 }
 

@@ -129,6 +129,7 @@ pub struct Shared {
     pub settings: Settings,
     pub keyspace: Keyspace,
     pub commands: Table<Run>,
+    pub typed: crate::small_clients::TypedRows,
     pub desks: Arc<[Desk]>,
     pub access: AccessControl,
     pub registry: Registry,

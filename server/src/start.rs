@@ -85,6 +85,7 @@ fn serve(
     // The loops borrow it on every command, and it lives as long as the process.
     let shared: &'static Shared = Box::leak(Box::new(Shared {
         keyspace: Keyspace::new(options, Shared::waker_of(&desks)),
+        typed: crate::small_clients::TypedRows::new(&commands),
         commands,
         desks,
         access,

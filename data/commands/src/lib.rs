@@ -30,6 +30,7 @@ pub use error::Error;
 pub use generic::encoding_of;
 pub use ochre_keyspace::{Class, Edit, Expiry, Key, Locked, Text};
 pub use ochre_resp::Reply;
+pub use string::SET_STRUCTURED;
 
 /// The function of a command on data.
 ///

@@ -190,17 +190,7 @@ impl<R> Table<R> {
         Ok(())
     }
 
-    /// Makes `alias` another name of `command`, unless it is taken.
-    pub fn alias(&mut self, alias: &str, command: &str) {
-        if let Some(row) = self.position(command.as_bytes())
-            && self.position(alias.as_bytes()).is_none()
-        {
-            self.names.push((alias.to_ascii_lowercase().into_bytes(), row));
-            self.build();
-        }
-    }
-
-    /// Every command that has a name, in the order of the lists: those that `rename` took away are left out, aliases too.
+    /// Every command that has a name, in the order of the lists: those that `rename` took away are left out.
     pub fn listed(&self) -> impl Iterator<Item = &Row<R>> {
         let is_named = |row: usize| self.names.iter().any(|(_, named)| *named == row);
         self.rows.iter().enumerate().filter(move |(at, _)| is_named(*at)).map(|(_, row)| row)
@@ -276,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn commands_are_renamed_removed_and_aliased() {
+    fn commands_are_renamed_and_removed() {
         let mut table = table();
         assert_eq!(table.rename(b"GET", b"fetch"), Ok(()));
         assert!(table.find(b"get").is_none());
@@ -285,7 +275,5 @@ mod tests {
         assert!(table.find(b"set").is_none());
         assert!(table.rename(b"set", b"x").is_err());
         assert!(table.rename(b"del", b"unlink").is_err());
-        table.alias("delete", "del");
-        assert_eq!(table.find(b"DELETE").map(|row| row.spec.name), Some("DEL"));
     }
 }

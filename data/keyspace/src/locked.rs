@@ -202,6 +202,15 @@ impl<'a> Locked<'a> {
         }
     }
 
+    /// The bytes of the structured value at `key`, if there is one. No access.
+    #[cold]
+    pub fn structured(&self, key: &Key<'_>) -> Option<&[u8]> {
+        match self.peek(key)?.view() {
+            View::Object(Object::Structured(bytes)) => Some(bytes),
+            _ => None,
+        }
+    }
+
     /// The deadline of `key` in Unix ms: `None` when the key does not live, `Some(None)` when it has none.
     pub fn expiry_ms(&self, key: &Key<'_>) -> Option<Option<u64>> {
         self.peek(key).map(|entry| entry.expiry_ms())
@@ -265,6 +274,11 @@ impl<'a> Locked<'a> {
     #[inline]
     pub fn set_text(&mut self, key: &Key<'_>, bytes: &[u8], expiry: Expiry) {
         self.set_value(key, value_of(bytes), expiry);
+    }
+
+    /// Makes `bytes`, one whole item of `ochre_resp::typed`, the structured value at `key`, whatever was there.
+    pub fn set_structured(&mut self, key: &Key<'_>, bytes: &[u8]) {
+        self.set_value(key, Value::Object(Object::Structured(bytes.into())), Expiry::Clear);
     }
 
     /// Makes `collection` the value of `key`, whatever was there; an empty one removes the key.

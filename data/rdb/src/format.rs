@@ -134,6 +134,29 @@ pub(crate) mod kind {
     pub(crate) const STREAM_5: u8 = 27;
 }
 
+/// Structured values stand in files as those of a module `structure`, version 1: peers refuse them by that name.
+pub(crate) const STRUCTURED: u64 = module_id(b"structure", 1);
+
+/// The letters of modules' names, six bits each.
+pub(crate) const MODULE_LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+/// Before a text in the data of a module; 0 ends them.
+pub(crate) const MODULE_TEXT: u64 = 5;
+
+const fn module_id(name: &[u8; 9], version: u64) -> u64 {
+    let mut id = 0;
+    let mut at = 0;
+    while at < name.len() {
+        let mut letter = 0;
+        while MODULE_LETTERS[letter] != name[at] {
+            letter += 1;
+        }
+        id = id << 6 | letter as u64;
+        at += 1;
+    }
+    id << 10 | version
+}
+
 /// The name of a type, as redis-check-rdb shows it.
 pub fn kind_name(kind: u8) -> &'static str {
     match kind {

@@ -1,7 +1,7 @@
 //! How long a value is, found without building it.
 
 use crate::error::Fault;
-use crate::format::{Version, kind};
+use crate::format::{MODULE_LETTERS, STRUCTURED, Version, kind};
 use crate::input::Input;
 
 /// Passes over a value of type `kind`. Time in proportion to its elements; texts are not looked at.
@@ -59,8 +59,8 @@ pub(crate) fn skip_value(kind: u8, version: Version, input: &mut Input<'_>) -> R
             input.skip_text()
         }
         kind::MODULE => {
-            let name = module_name(input.length()?);
-            Err(Fault::Module(name))
+            let id = input.length()?;
+            if id == STRUCTURED { skip_module_data(input) } else { Err(Fault::Module(module_name(id))) }
         }
         kind::MODULE_EARLY => Err(Fault::Module("of Redis 4.0's release candidates".into())),
         other => Err(Fault::Kind(other)),
@@ -134,6 +134,5 @@ pub(crate) fn skip_module_data(input: &mut Input<'_>) -> Result<(), Fault> {
 
 /// The name that the upper 54 bits of a module's id spell, six bits a letter.
 pub(crate) fn module_name(id: u64) -> String {
-    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    (0..9).map(|at| char::from(LETTERS[(id >> (58 - 6 * at) & 63) as usize])).collect()
+    (0..9).map(|at| char::from(MODULE_LETTERS[(id >> (58 - 6 * at) & 63) as usize])).collect()
 }

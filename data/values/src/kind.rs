@@ -10,11 +10,14 @@ pub enum Kind {
     Hash,
     SortedSet,
     Stream,
+    /// A nested value with types, as it came: see `ochre_resp::typed`.
+    Structured,
 }
 
 impl Kind {
     /// Every type, in the order of Redis's object types.
-    pub const ALL: [Kind; 6] = [Kind::String, Kind::List, Kind::Set, Kind::Hash, Kind::SortedSet, Kind::Stream];
+    pub const ALL: [Kind; 7] =
+        [Kind::String, Kind::List, Kind::Set, Kind::Hash, Kind::SortedSet, Kind::Stream, Kind::Structured];
 
     /// The word that TYPE replies.
     pub const fn name(self) -> &'static str {
@@ -25,6 +28,7 @@ impl Kind {
             Kind::Hash => "hash",
             Kind::SortedSet => "zset",
             Kind::Stream => "stream",
+            Kind::Structured => "structured",
         }
     }
 }

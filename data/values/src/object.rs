@@ -18,6 +18,8 @@ pub enum Object {
     Hash(Hash),
     SortedSet(SortedSet),
     Stream(Box<Stream>),
+    /// A nested value with types, in the bytes that it came in.
+    Structured(Box<[u8]>),
 }
 
 impl Object {
@@ -30,6 +32,7 @@ impl Object {
             Object::Hash(_) => Kind::Hash,
             Object::SortedSet(_) => Kind::SortedSet,
             Object::Stream(_) => Kind::Stream,
+            Object::Structured(_) => Kind::Structured,
         }
     }
 
@@ -42,6 +45,7 @@ impl Object {
             Object::Hash(hash) => hash.encoding(),
             Object::SortedSet(set) => set.encoding(),
             Object::Stream(stream) => stream.encoding(),
+            Object::Structured(_) => Encoding::Raw,
         }
     }
 
@@ -63,6 +67,7 @@ impl Object {
             Object::Hash(hash) => hash.memory_bytes(),
             Object::SortedSet(set) => set.memory_bytes(),
             Object::Stream(stream) => stream.memory_bytes(),
+            Object::Structured(bytes) => bytes.len(),
         }
     }
 
@@ -80,7 +85,7 @@ impl Object {
             return 1;
         }
         match self {
-            Object::String(_) => 1,
+            Object::String(_) | Object::Structured(_) => 1,
             Object::List(List::Chunked(list)) => list.nodes().len(),
             Object::List(list) => list.len(),
             Object::Set(set) => set.len(),

@@ -3,6 +3,7 @@
 pub mod reader;
 pub mod reply;
 pub mod request;
+pub mod typed;
 
 pub use reader::{Reader, Value};
 pub use reply::{Deferred, Mark, Protocol, Reply};

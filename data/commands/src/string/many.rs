@@ -6,6 +6,7 @@ use crate::expire_option::{Deadline, ExpireOption, Takes};
 use crate::keys::*;
 use crate::spec::*;
 use crate::{Args, Class, Command, Error, Expiry, Key, Locked, Reply};
+use ochre_resp::typed;
 use ochre_text::number;
 
 pub(super) const MGET: Command = Command::new(Group::String, "MGET", "key [key ...]", mget)
@@ -21,7 +22,15 @@ fn mget(data: &mut Locked<'_>, args: &mut Args<'_>, reply: &mut Reply<'_>) -> Re
     reply.array(keys.len());
     for keys in keys.chunks(PREFETCHED_KEYS) {
         data.prefetch(keys.iter());
-        keys.iter().for_each(|key| reply_text(data.text(key).unwrap_or(None), reply));
+        for key in keys {
+            match data.text(key) {
+                Ok(text) => reply_text(text, reply),
+                Err(_) => match data.structured(key) {
+                    Some(item) => typed::write(item, reply),
+                    None => reply.null(),
+                },
+            }
+        }
     }
     Ok(())
 }

@@ -7,9 +7,12 @@ mod lcs;
 mod many;
 mod ranges;
 mod set;
+mod structured;
 mod values;
 
 use crate::Command;
+
+pub use structured::SET_STRUCTURED;
 
 pub const COMMANDS: &[Command] = &[
     values::GET,

@@ -4,6 +4,7 @@ use crate::expire_option::{Deadline, ExpireOption, Takes, is_past};
 use crate::keys::*;
 use crate::spec::*;
 use crate::{Args, Class, Command, Error, Expiry, Key, Locked, Reply, Text};
+use ochre_resp::typed;
 use ochre_text::number;
 
 pub(super) const GET: Command = Command::new(Group::String, "GET", "key", get)
@@ -14,7 +15,11 @@ pub(super) const GET: Command = Command::new(Group::String, "GET", "key", get)
     .flags(READONLY | FAST);
 
 fn get(data: &mut Locked<'_>, args: &mut Args<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {
-    reply_text(data.text(&args.key())?, reply);
+    let key = args.key();
+    match data.text(&key) {
+        Ok(text) => reply_text(text, reply),
+        Err(_) => typed::write(data.structured(&key).ok_or(Error::WRONG_TYPE)?, reply),
+    }
     Ok(())
 }
 

@@ -9,7 +9,7 @@ mod stream;
 pub(crate) use list::{PACKED, PLAIN};
 
 use crate::error::Fault;
-use crate::format::{Version, kind};
+use crate::format::{MODULE_TEXT, STRUCTURED, Version, kind};
 use crate::input::{Encoded, Input};
 use crate::lzf;
 use ochre_collections::listpack::Listpack;
@@ -51,6 +51,25 @@ fn string(text: Encoded<'_>) -> Result<Built<'_>, Fault> {
     })
 }
 
+/// A nested value with types, the only thing that is in the form of a module's data.
+fn structured(input: &mut Input<'_>) -> Result<Object, Fault> {
+    let id = input.length()?;
+    if id != STRUCTURED {
+        return Err(Fault::Module(crate::skip::module_name(id)));
+    }
+    if input.length()? != MODULE_TEXT {
+        return Err(Fault::Malformed("A structured value has no text"));
+    }
+    let bytes = match string(input.text()?)? {
+        Built::Text(text) => text.into_owned(),
+        _ => return Err(Fault::Malformed("A structured value has no text")),
+    };
+    if input.length()? != 0 || ochre_resp::typed::measure(&bytes) != Ok(Some(bytes.len())) {
+        return Err(Fault::Malformed("The text of a structured value is wrong"));
+    }
+    Ok(Object::Structured(bytes.into()))
+}
+
 fn object(kind: u8, version: Version, input: &mut Input<'_>, limits: &Limits) -> Result<Object, Fault> {
     let is_redis = !version.is_valkey();
     Ok(match kind {
@@ -82,7 +101,7 @@ fn object(kind: u8, version: Version, input: &mut Input<'_>, limits: &Limits) ->
         }
         kind::STREAM | kind::STREAM_2 | kind::STREAM_3 => stream::build(kind, input)?,
         kind::STREAM_4 | kind::STREAM_5 if is_redis => stream::build(kind, input)?,
-        kind::MODULE => return Err(Fault::Module(crate::skip::module_name(input.length()?))),
+        kind::MODULE => structured(input)?,
         kind::MODULE_EARLY => return Err(Fault::Module("of Redis 4.0's release candidates".into())),
         other => return Err(Fault::Kind(other)),
     })

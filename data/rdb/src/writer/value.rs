@@ -2,7 +2,7 @@
 
 use super::Writer;
 use crate::build::{PACKED, PLAIN};
-use crate::format::{Dialect, kind};
+use crate::format::{Dialect, MODULE_TEXT, STRUCTURED, kind};
 use ochre_collections::View;
 use ochre_collections::chunked::NodeRef;
 use ochre_collections::listpack::{Item, ListpackRef};
@@ -50,6 +50,8 @@ enum Form<'a> {
     Text(&'a [u8]),
     /// The bytes of a packed value, as a text.
     Packed(u8, &'a [u8]),
+    /// A nested value with types.
+    Structured(&'a [u8]),
     /// Element by element.
     Pieces(Shape),
 }
@@ -60,6 +62,7 @@ impl Writer {
         match form_of(view, self.dialect) {
             Form::Int(_) | Form::Text(_) => kind::STRING,
             Form::Packed(kind, _) => kind,
+            Form::Structured(_) => kind::MODULE,
             Form::Pieces(shape) => shape.kind(self.dialect),
         }
     }
@@ -70,6 +73,7 @@ impl Writer {
             Form::Int(value) => return self.int(value),
             Form::Text(text) => return self.text(text),
             Form::Packed(_, bytes) => return self.text(bytes),
+            Form::Structured(bytes) => return self.structured(bytes),
             Form::Pieces(shape) => shape,
         };
         self.begin(shape);
@@ -88,6 +92,13 @@ impl Writer {
             },
             _ => unreachable!("other forms are not written in pieces"),
         }
+    }
+
+    fn structured(&mut self, bytes: &[u8]) {
+        self.length(STRUCTURED);
+        self.length(MODULE_TEXT);
+        self.text(bytes);
+        self.length(0);
     }
 
     fn list(&mut self, list: ListRef<'_>) {
@@ -200,6 +211,7 @@ fn form_of(view: View<'_, Object>, dialect: Dialect) -> Form<'_> {
             Some((packing, bytes)) => packed(packing, bytes, dialect),
             None => Form::Pieces(shape_of_hash(hash.view())),
         },
+        View::Object(Object::Structured(bytes)) => Form::Structured(bytes),
         View::Object(Object::Stream(stream)) => Form::Pieces(Shape::Stream { nodes: stream.nodes() }),
     }
 }

@@ -24,6 +24,8 @@ pub struct Command {
     pub(super) count: u32,
     /// The arguments stand in `Batch::owned`.
     pub(super) owned: bool,
+    /// Some arguments have types (see [`crate::typed`]): before each one but the name stands a word that says whether it does.
+    pub is_typed: bool,
     /// How many bytes of the buffer the command took; the next one begins behind them.
     pub consumed: usize,
 }
@@ -34,6 +36,9 @@ pub struct Args<'a> {
     source: &'a [u8],
     spans: &'a [Span],
 }
+
+/// The word before an argument with types.
+pub const TYPED: &[u8] = b"typed";
 
 /// What an idle batch keeps: enough for any usual pipeline.
 const SPANS_KEPT_MAX: usize = 8 * 1024;
@@ -84,10 +89,21 @@ impl Batch {
         self.command_since(first, true, 0)
     }
 
+    /// Adds a command with arguments at `spans` of `buffer`, those numbered in `typed` with types: each argument but the name
+    /// follows a word, [`TYPED`] or an empty one.
+    pub(super) fn push_typed(&mut self, buffer: &[u8], spans: &[Span], typed: &[u32], consumed: usize) -> Command {
+        let marked = spans.iter().zip(0_u32..).flat_map(|(span, number)| {
+            let mark: &[u8] = if typed.contains(&number) { TYPED } else { b"" };
+            let mark = (number > 0).then_some(mark);
+            mark.into_iter().chain(std::iter::once(resolve(buffer, *span)))
+        });
+        Command { is_typed: true, consumed, ..self.push(marked) }
+    }
+
     /// The command whose spans begin at `first` and are the last ones.
     #[inline]
     pub(super) fn command_since(&self, first: usize, owned: bool, consumed: usize) -> Command {
-        Command { first: first as u32, count: (self.spans.len() - first) as u32, owned, consumed }
+        Command { first: first as u32, count: (self.spans.len() - first) as u32, owned, is_typed: false, consumed }
     }
 }
 

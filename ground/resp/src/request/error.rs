@@ -25,6 +25,10 @@ pub enum ProtocolError {
     UnauthenticatedBulkLength,
     /// An inline command whose quotes do not match.
     UnbalancedQuotes,
+    /// Arrays within arrays beyond `typed::DEPTH_MAX`.
+    NestedTooDeep,
+    /// A typed argument longer than `typed::BYTES_MAX`.
+    NestedTooLarge,
     /// A request of 4 GiB or more, which spans cannot describe.
     RequestTooLarge,
 }
@@ -43,6 +47,8 @@ impl fmt::Display for ProtocolError {
             ProtocolError::UnauthenticatedMultibulkLength => "unauthenticated multibulk length",
             ProtocolError::UnauthenticatedBulkLength => "unauthenticated bulk length",
             ProtocolError::UnbalancedQuotes => "unbalanced quotes in request",
+            ProtocolError::NestedTooDeep => "too deeply nested argument",
+            ProtocolError::NestedTooLarge => "too big nested argument",
             ProtocolError::RequestTooLarge => "request too large",
         };
         write!(out, "Protocol error: {what}")

@@ -4,6 +4,6 @@ mod arguments;
 mod error;
 mod parser;
 
-pub use arguments::{Args, ArgsIter, Batch, Command};
+pub use arguments::{Args, ArgsIter, Batch, Command, TYPED};
 pub use error::ProtocolError;
 pub use parser::{Limits, Parsed, Parser};

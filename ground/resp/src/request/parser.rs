@@ -2,6 +2,7 @@
 
 use super::arguments::{Batch, Command, Span};
 use super::error::ProtocolError;
+use crate::typed;
 use memchr::memchr;
 use ochre_text::number::parse_i64;
 use ochre_text::quote;
@@ -56,10 +57,12 @@ pub struct Parser {
 }
 
 /// A command that has not arrived wholly.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Partial {
     progress: Progress,
     spans: Vec<Span>,
+    /// Numbers of the arguments that have types.
+    typed: Vec<u32>,
 }
 
 /// How far a command is understood.
@@ -124,7 +127,7 @@ impl Parser {
         if buffer.is_empty() {
             return Ok(Parsed::Incomplete { missing: 1 });
         }
-        self.go_on(Partial { progress: Progress::default(), spans: Vec::new() }, buffer, batch, limits)
+        self.go_on(Partial::default(), buffer, batch, limits)
     }
 
     /// [`Parser::next`] after `Incomplete`.
@@ -134,7 +137,7 @@ impl Parser {
         let visible = &buffer[..buffer.len().min(REQUEST_LEN_MAX)];
         let partial = match self.partial.take() {
             Some(partial) => *partial,
-            None => Partial { progress: Progress::default(), spans: Vec::new() },
+            None => Partial::default(),
         };
         match self.go_on(partial, visible, batch, limits)? {
             Parsed::Incomplete { .. } if visible.len() == REQUEST_LEN_MAX => Err(ProtocolError::RequestTooLarge),
@@ -160,8 +163,14 @@ impl Parser {
             }
         } else {
             let counted = if progress.missing == 0 { take_count(buffer, progress, limits) } else { Ok(()) };
-            match counted.and_then(|()| take_arguments(buffer, progress, &mut partial.spans, limits)) {
+            match counted
+                .and_then(|()| take_arguments(buffer, progress, &mut partial.spans, &mut partial.typed, limits))
+            {
                 Ok(()) if partial.spans.is_empty() => return Ok(Parsed::Empty { consumed: progress.position }),
+                Ok(()) if !partial.typed.is_empty() => {
+                    let command = batch.push_typed(buffer, &partial.spans, &partial.typed, progress.position);
+                    return Ok(Parsed::Command(command));
+                }
                 Ok(()) => {
                     batch.spans.append(&mut partial.spans);
                     return Ok(Parsed::Command(batch.command_since(first, false, progress.position)));
@@ -239,8 +248,23 @@ fn four_digit_header(bytes: &[u8]) -> Option<(u32, usize)> {
 }
 
 /// Takes arguments until none is missing.
-fn take_arguments(buffer: &[u8], progress: &mut Progress, spans: &mut Vec<Span>, limits: &Limits) -> Result<(), Stop> {
+fn take_arguments(
+    buffer: &[u8],
+    progress: &mut Progress,
+    spans: &mut Vec<Span>,
+    typed: &mut Vec<u32>,
+    limits: &Limits,
+) -> Result<(), Stop> {
     while progress.missing > 0 {
+        if progress.bulk_len.is_none()
+            && let Some(length) = take_typed(buffer, progress, spans, limits)?
+        {
+            typed.push(spans.len() as u32);
+            spans.push(Span { start: progress.position as u32, len: length as u32 });
+            progress.position += length;
+            progress.missing -= 1;
+            continue;
+        }
         let length = match progress.bulk_len {
             None => match short_header(&buffer[progress.position..], b'$') {
                 Some((length, header_len)) => {
@@ -263,6 +287,15 @@ fn take_arguments(buffer: &[u8], progress: &mut Progress, spans: &mut Vec<Span>,
         progress.missing -= 1;
     }
     Ok(())
+}
+
+/// The length of the argument that comes, if it has types. The name of a command has none, and who has not logged in sends none.
+fn take_typed(buffer: &[u8], progress: &Progress, spans: &[Span], limits: &Limits) -> Result<Option<usize>, Stop> {
+    let bytes = &buffer[progress.position..];
+    if spans.is_empty() || !limits.authenticated || !typed::begins(bytes) {
+        return Ok(None);
+    }
+    typed::measure(bytes)?.map(Some).ok_or(Stop::Incomplete { missing: 1 })
 }
 
 /// Reads `*count\r\n`. A count below 1 leaves nothing missing.
@@ -406,6 +439,15 @@ mod tests {
     }
 
     #[test]
+    fn arguments_may_have_types() {
+        check(
+            "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n:15\r\n*1\r\n$1\r\nx\r\n",
+            &[&["SET", "", "k", "typed", ":15\r\n"], &["x"]],
+        );
+        check("*2\r\n$1\r\nx\r\n%1\r\n$1\r\na\r\n*1\r\n$-1\r\n", &[&["x", "typed", "%1\r\n$1\r\na\r\n*1\r\n$-1\r\n"]]);
+    }
+
+    #[test]
     fn commands_of_both_kinds_follow_each_other() {
         check("*1\r\n$4\r\nPING\r\n", &[&["PING"]]);
         check("*2\r\n$3\r\nGET\r\n$0\r\n\r\n", &[&["GET", ""]]);
@@ -440,7 +482,9 @@ mod tests {
         for length in ["", "x", "-1", "00", "536870913", "9223372036854775808"] {
             refused(&format!("*1\r\n${length}\r\nx\r\n"), &limits, "invalid bulk length");
         }
-        refused("*2\r\n$1\r\nx\r\n:1\r\n", &limits, "expected '$', got ':'");
+        refused("*2\r\n:1\r\n$1\r\nx\r\n", &limits, "expected '$', got ':'");
+        refused("*2\r\n$1\r\nx\r\n+OK\r\n", &limits, "expected '$', got '+'");
+        refused("*2\r\n$1\r\nx\r\n*1\r\n+OK\r\n", &limits, "expected '$', got '+'");
         refused("*1\r\nPING\r\n", &limits, "expected '$', got 'P'");
         refused("set \"a\r\n", &limits, "unbalanced quotes in request");
         let long = "1".repeat(LINE_LEN_MAX + 1);

@@ -179,6 +179,7 @@ fn members(object: &Object) -> usize {
         Object::Hash(hash) => hash.len(),
         Object::SortedSet(set) => set.len(),
         Object::Stream(stream) => stream.len(),
+        Object::Structured(bytes) => bytes.len(),
     }
 }
 

@@ -103,6 +103,11 @@ fn add_value(digest: &mut Digest, entry: EntryRef<'_, Object>) {
                 digest.add(&pair.0);
             }
         }
+        Kind::Structured => {
+            if let View::Object(Object::Structured(bytes)) = view {
+                digest.append(bytes);
+            }
+        }
         Kind::Stream => {
             let stream = collection_of::<Stream>(view).expect("the kind is a stream's");
             for entry in stream.range(StreamId::MIN, StreamId::MAX) {
@@ -138,6 +143,8 @@ fn type_number(kind: Kind) -> u32 {
         Kind::Set => 2,
         Kind::SortedSet => 3,
         Kind::Hash => 4,
+        // What modules' types have in the peers.
+        Kind::Structured => 5,
         Kind::Stream => 6,
     }
 }
