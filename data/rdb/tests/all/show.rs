@@ -54,6 +54,7 @@ pub fn show_object(object: &Object) -> String {
             format!("({})", members.join(" "))
         }
         Object::Stream(stream) => show_stream(stream),
+        Object::Structured(bytes) => String::from_utf8_lossy(bytes).into_owned(),
     }
 }
 
