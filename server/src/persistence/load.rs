@@ -145,11 +145,11 @@ fn read(
     give: &mut dyn FnMut(Batch) -> Result<(), LoadError>,
 ) -> Result<(), LoadError> {
     let shared = job.shared;
-    let delay_us = shared.settings.persistence.key_load_delay_us.get();
     let (mut db, mut batch) = (0, Batch::default());
     let mut keys = 0u64;
     loop {
         let offset = reader.offset();
+        let delay_us = shared.settings.persistence.key_load_delay_us.get();
         match reader.next()? {
             Item::Entry(entry) => {
                 keys += 1;

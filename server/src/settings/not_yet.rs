@@ -16,6 +16,8 @@ const WORKS: &[&str] = &[
     "rdb-dialect",
     "sanitize-dump-payload",
     "rdb-save-incremental-fsync",
+    "rdb-version-check",
+    "key-load-delay",
     "rdb-key-save-delay",
     "stop-writes-on-bgsave-error",
     "appendonly",

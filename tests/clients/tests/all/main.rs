@@ -9,6 +9,7 @@ mod dice;
 mod expiry;
 mod families;
 mod histories;
+mod loading;
 mod memory;
 mod protocol;
 mod publishing;
