@@ -15,6 +15,7 @@ use ochre_reactor::Reactor;
 use ochre_resp::{Args as Words, Batch, Reply};
 use ochre_values::Kind;
 use std::collections::HashSet;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
 /// What is left in shards by clients that are gone or served, to be taken out when the shards are free.
@@ -53,7 +54,8 @@ pub fn block_for_nothing(
     words: Vec<Box<[u8]>>,
     timeout_ms: u64,
 ) -> (Flow, Arc<Waiter>) {
-    let block = Block { keys: Vec::new(), timeout_ms, null_is_array: true, words: None, notices_loss: false };
+    let (keys, notices_loss, retry_at_ms) = (Vec::new(), false, 0);
+    let block = Block { keys, timeout_ms, null_is_array: true, words: None, notices_loss, retry_at_ms };
     let client = (worker.id as u32, session.id());
     let waiter = Arc::new(Waiter::new(client, session.db, session.protocol, words, ShardSet::new(), block));
     note_blocked(session, &waiter);
@@ -142,7 +144,10 @@ fn serve(shared: &Shared, thread: usize, data: &mut Locked<'_>, waiter: &Arc<Wai
     let mut reply = Reply::new(&mut bytes, protocol);
     let result = function(data, &mut Args::new(words), &mut reply);
     data.finish();
-    if result.is_ok() && data.effects.block.take().is_some() {
+    if result.is_ok()
+        && let Some(block) = data.effects.block.take()
+    {
+        waiter.retry_at_ms.store(block.retry_at_ms, Ordering::Relaxed);
         aftermath::commit(shared, thread, data, words);
         aftermath::seal(shared, data);
         data.effects.origin = origin;
@@ -181,6 +186,9 @@ fn wanted_kind(row: &CommandRow) -> Option<Kind> {
     }
 }
 
+/// So long after a command was run again it is looked at whether and when it is next, ms.
+const RETRY_LOOK_MS: u64 = 10;
+
 /// The reply of a client whose time is over.
 pub fn time_out_reply(shared: &Shared, waiter: &Waiter) -> Vec<u8> {
     let mut bytes = Vec::new();
@@ -196,8 +204,14 @@ impl Worker {
     #[cold]
     #[inline(never)]
     pub fn start_wait(&mut self, session: &mut Session, (waiter, timeout_ms): Blocked) -> Flow {
-        let timer = (timeout_ms > 0)
-            .then(|| self.timers.add(self.context.now_ms.saturating_add(timeout_ms), Arc::clone(&waiter)));
+        let now_ms = self.context.now_ms;
+        let deadline_ms = if timeout_ms > 0 { now_ms.saturating_add(timeout_ms) } else { u64::MAX };
+        waiter.deadline_ms.store(deadline_ms, Ordering::Relaxed);
+        let next_ms = match waiter.retry_at_ms.load(Ordering::Relaxed) {
+            0 => deadline_ms,
+            retry_at_ms => retry_at_ms.min(deadline_ms),
+        };
+        let timer = (next_ms < u64::MAX).then(|| self.timers.add(next_ms, Arc::clone(&waiter)));
         session.wait = Wait::Key { waiter, timer };
         Flow::Blocked
     }
@@ -234,6 +248,22 @@ impl Worker {
                 continue;
             }
             *timer = None;
+            let deadline_ms = waiter.deadline_ms.load(Ordering::Relaxed);
+            if now_ms < deadline_ms {
+                let mut next_ms = waiter.retry_at_ms.load(Ordering::Relaxed);
+                if next_ms <= now_ms {
+                    // Its command is run again soon, which tells when it is next, unless the client is served by that.
+                    self.ready.extend(waiter.keys.iter().map(|key| (waiter.db, key.clone())));
+                    next_ms = now_ms + RETRY_LOOK_MS;
+                }
+                let again = self.timers.add(next_ms.min(deadline_ms), Arc::clone(&waiter));
+                if let Some(session) = self.session_of(waiter.client)
+                    && let Wait::Key { timer, .. } = &mut session.wait
+                {
+                    *timer = Some(again);
+                }
+                continue;
+            }
             if waiter.claim() {
                 self.unblocked(reactor, &waiter, &time_out_reply(self.shared, &waiter));
             } else {

@@ -608,7 +608,8 @@ impl<'a> Locked<'a> {
     /// array. What is answered can be refined.
     pub fn block(&mut self, keys: &[Key<'_>], timeout_ms: u64, null_is_array: bool) -> &mut Block {
         let keys = keys.iter().map(|key| key.bytes().into()).collect();
-        self.effects.block.insert(Block { keys, timeout_ms, null_is_array, words: None, notices_loss: false })
+        let (words, notices_loss, retry_at_ms) = (None, false, 0);
+        self.effects.block.insert(Block { keys, timeout_ms, null_is_array, words, notices_loss, retry_at_ms })
     }
 
     /// Puts a blocked client into the queues of its keys, whose shards are held.

@@ -25,6 +25,10 @@ pub struct Waiter {
     pub shards: ShardSet,
     /// It is also served when a key is gone or holds another type: its command then replies why.
     pub notices_loss: bool,
+    /// When its command is run again though no key has changed, Unix ms; 0 is never.
+    pub retry_at_ms: AtomicU64,
+    /// When its time is over, Unix ms; its own event loop sets and reads it.
+    pub deadline_ms: AtomicU64,
     /// Its place in every queue that it stands in.
     turn: u64,
     claimed: AtomicBool,
@@ -51,6 +55,8 @@ impl Waiter {
             keys: block.keys,
             shards,
             notices_loss: block.notices_loss,
+            retry_at_ms: block.retry_at_ms.into(),
+            deadline_ms: u64::MAX.into(),
             turn: TURNS.fetch_add(1, Ordering::Relaxed),
             claimed: AtomicBool::new(false),
         }
@@ -203,6 +209,8 @@ pub struct Block {
     pub words: Option<Vec<Box<[u8]>>>,
     /// Run the command also when a key is gone or of another type.
     pub notices_loss: bool,
+    /// Run the command then, too, Unix ms, though no key has changed; 0 is never.
+    pub retry_at_ms: u64,
 }
 
 #[cfg(test)]
@@ -212,7 +220,8 @@ mod tests {
     use std::sync::Arc;
 
     fn waiter(db: usize, shards: &[usize], notices_loss: bool) -> Arc<Waiter> {
-        let block = Block { keys: Vec::new(), timeout_ms: 0, null_is_array: true, words: None, notices_loss };
+        let block =
+            Block { keys: Vec::new(), timeout_ms: 0, null_is_array: true, words: None, notices_loss, retry_at_ms: 0 };
         let shards: ShardSet = shards.iter().copied().collect();
         Arc::new(Waiter::new((0, 1), db, 2, Vec::new(), shards, block))
     }

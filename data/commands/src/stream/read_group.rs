@@ -59,8 +59,28 @@ fn xreadgroup(data: &mut Locked<'_>, args: &mut Args<'_>, reply: &mut Reply<'_>)
 fn wait(data: &mut Locked<'_>, request: &ReadRequest<'_>, reply: &mut Reply<'_>) {
     let Some(block_ms) = request.block_ms else { return reply.null_array() };
     let keys: Vec<Key<'_>> = request.streams().map(|(key, _)| key).collect();
+    let retry_at_ms = request.claim_ms.map_or(0, |idle_ms| claimable_at(data, request, idle_ms));
+    let block = data.block(&keys, block_ms, true);
     // Whoever waits as a member of a group wants to know when that is gone.
-    data.block(&keys, block_ms, true).notices_loss = true;
+    block.notices_loss = true;
+    block.retry_at_ms = retry_at_ms;
+}
+
+/// When the first of the entries that are pending now, or will be, has been pending for `idle_ms`, Unix ms.
+fn claimable_at(data: &mut Locked<'_>, request: &ReadRequest<'_>, idle_ms: u64) -> u64 {
+    let now_ms = data.now_ms();
+    let (name, _) = request.group.expect("a request for a group names it");
+    // What is delivered from now on takes as long at least.
+    let mut first_ms = now_ms;
+    for (key, _) in request.streams() {
+        with_stream(data, &key, |stream| {
+            let group = stream.group_mut(name).expect("the caller found it");
+            if let Some((_, pending)) = group.pending_by_time().next() {
+                first_ms = first_ms.min(pending.delivered_ms);
+            }
+        });
+    }
+    first_ms.saturating_add(idle_ms).max(now_ms + 1)
 }
 
 /// One stream that is read for a consumer.

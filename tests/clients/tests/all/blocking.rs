@@ -205,3 +205,18 @@ fn each_element_is_taken_once_and_only_once() {
         assert_eq!(times.len(), PRODUCERS * ELEMENTS);
     });
 }
+
+#[test]
+fn a_reader_that_claims_is_served_when_an_entry_has_been_pending_for_long() {
+    in_each_layout(|server| {
+        let mut client = server.client();
+        client.check("XADD s 1 f v", "1-0");
+        client.check("XGROUP CREATE s g 0", "OK");
+        client.check("XREADGROUP GROUP g first STREAMS s >", "[[s [[1-0 [f v]]]]]");
+        let mut next = waiting(server, "XREADGROUP GROUP g next BLOCK 0 CLAIM 100 STREAMS s >");
+        assert_eq!(next.line(), "*1");
+        client.check("XPENDING s g", "[1 1-0 1-0 [[next 1]]]");
+        let mut timed = waiting(server, "XREADGROUP GROUP g timed BLOCK 50 CLAIM 100000 STREAMS s >");
+        timed.expect("*-1\r\n");
+    });
+}
