@@ -92,6 +92,7 @@ fn options(settings: &Settings) -> TlsOptions {
         certificate_file: tls.tls_cert_file.get().to_string(),
         key_file: tls.tls_key_file.get().to_string(),
         key_password: tls.tls_key_file_pass.get().to_vec(),
+        client_certificate_file: tls.tls_client_cert_file.get().to_string(),
         authorities_file: tls.tls_ca_cert_file.get().to_string(),
         authorities_folder: tls.tls_ca_cert_dir.get().to_string(),
         client_certificates: match tls.tls_auth_clients.get() {

@@ -118,8 +118,12 @@ impl Channel {
                 break;
             }
         }
-        if progress.error.is_some() {
-            self.last_words(&mut records[done..], answer);
+        if let Some(error) = &progress.error {
+            // Who does not speak TLS would take an alert for a broken reply.
+            let is_foreign = !self.is_ready && matches!(error, rustls::Error::InvalidMessage(_));
+            if !is_foreign {
+                self.last_words(&mut records[done..], answer);
+            }
         } else if done < records.len() && !self.peer_closed {
             self.incomplete = records[done..].to_vec();
         }

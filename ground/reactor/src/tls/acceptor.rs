@@ -29,6 +29,8 @@ pub struct TlsOptions {
     pub certificate_file: String,
     pub key_file: String,
     pub key_password: Vec<u8>,
+    /// Shown to other servers; empty when there is none of that kind.
+    pub client_certificate_file: String,
     pub authorities_file: String,
     pub authorities_folder: String,
     pub client_certificates: ClientCertificates,
@@ -51,7 +53,9 @@ pub struct Acceptor {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
     pub server: CertificateFacts,
-    /// The first authority that is trusted.
+    /// What is shown to other servers, when that is another certificate.
+    pub client: Option<CertificateFacts>,
+    /// The authority whose certificate expires first.
     pub authority: Option<CertificateFacts>,
 }
 
@@ -72,6 +76,12 @@ impl Acceptor {
             return Err(format!("Failed to load certificate: {}: there is none in it", options.certificate_file));
         };
         let server = CertificateFacts::read(first).unwrap_or_default();
+        let client = match options.client_certificate_file.as_str() {
+            "" => None,
+            file => certificates(Path::new(file), "client certificate")?
+                .first()
+                .and_then(|certificate| CertificateFacts::read(certificate)),
+        };
         let key_problem = |error: String| format!("Failed to load private key: {}: {error}", options.key_file);
         let pem = fs::read(&options.key_file).map_err(|error| key_problem(error.to_string()))?;
         let key = keys::read(&pem, &options.key_password).map_err(key_problem)?;
@@ -115,7 +125,7 @@ impl Acceptor {
                 config.send_tls13_tickets = 0;
             }
         }
-        Ok(Self { config: Arc::new(config), summary: Arc::new(Summary { server, authority }) })
+        Ok(Self { config: Arc::new(config), summary: Arc::new(Summary { server, client, authority }) })
     }
 
     pub fn summary(&self) -> &Summary {
@@ -134,13 +144,15 @@ fn certificates(file: &Path, what: &str) -> Result<Vec<CertificateDer<'static>>,
     CertificateDer::pem_slice_iter(&pem).collect::<Result<Vec<_>, _>>().map_err(|error| problem(&error))
 }
 
-/// The authorities of the file and of all files in the folder, and the facts of the first.
+/// The authorities of the file and of all files in the folder, and the facts of the one that expires first.
 fn authorities(options: &TlsOptions) -> Result<(RootCertStore, Option<CertificateFacts>), String> {
     let mut roots = RootCertStore::empty();
-    let mut first = None;
+    let mut first: Option<CertificateFacts> = None;
     let mut trust = |certificate: CertificateDer<'static>| {
-        if first.is_none() {
-            first = CertificateFacts::read(&certificate);
+        if let Some(facts) = CertificateFacts::read(&certificate)
+            && first.as_ref().is_none_or(|first| facts.expires_s < first.expires_s)
+        {
+            first = Some(facts);
         }
         roots.add(certificate)
     };

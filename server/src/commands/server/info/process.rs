@@ -64,12 +64,13 @@ fn listeners(page: &mut Page, facts: &Facts) {
     }
 }
 
-/// The certificates in use. There are none of other servers yet, for the server makes no connections.
+/// The certificates in use.
 pub(super) fn tls(page: &mut Page, facts: &Facts) {
     let summary = facts.shared.tls.summary();
     let server = summary.as_ref().map(|summary| &summary.server);
+    let client = summary.as_ref().and_then(|summary| summary.client.as_ref());
     let authority = summary.as_ref().and_then(|summary| summary.authority.as_ref());
-    for (name, certificate) in [("server", server), ("client", None), ("ca", authority)] {
+    for (name, certificate) in [("server", server), ("client", client), ("ca", authority)] {
         let left_s = certificate.map_or(0, |facts_of| (facts_of.expires_s - (facts.now_ms / 1000) as i64).max(0));
         let serial = certificate.map_or("none", |facts_of| facts_of.serial.as_str());
         page.field(&format!("tls_{name}_cert_serial"), serial);
