@@ -68,7 +68,7 @@ fn serve(
 
     let threads = settings.threads.count();
     let shards = settings.threads.shard_count();
-    banner(&settings, threads, shards);
+    banner();
     for variable in settings.ignored_variables() {
         log::warning(format_args!("The environment variable {variable} names no setting and is ignored"));
     }
@@ -133,6 +133,12 @@ fn serve(
         "Failed to configure TLS. Check logs for more info.".to_owned()
     })?;
     let unix_listener = listen::open(shared)?;
+    // Whoever waits for this line may connect from now on.
+    log::notice(format_args!(
+        "Running mode=standalone, port={}, threads={threads}, shards={shards}. PID: {}",
+        settings_view::shown_port(&shared.settings),
+        std::process::id()
+    ));
     signals::watch(shared).map_err(|error| format!("Can't handle signals: {error}"))?;
 
     let mut reactors = Vec::new();
@@ -207,15 +213,11 @@ fn executable(arguments: &[OsString]) -> String {
     path.ok().or_else(|| arguments.first().cloned()).unwrap_or_default().to_string_lossy().into_owned()
 }
 
-fn banner(settings: &Settings, threads: usize, shards: usize) {
+fn banner() {
     let version = env!("CARGO_PKG_VERSION");
     let pid = std::process::id();
     log::notice(format_args!("oO0OoO0OoO0Oo Ochre is starting oO0OoO0OoO0Oo"));
     log::notice(format_args!("Ochre version={version}, bits=64, pid={pid}, just started"));
-    log::notice(format_args!(
-        "Running mode=standalone, port={}, threads={threads}, shards={shards}. PID: {pid}",
-        settings_view::shown_port(settings)
-    ));
 }
 
 /// 160 random bits as the 40 hexadecimal digits of a run id.

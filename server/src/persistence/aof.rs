@@ -284,6 +284,8 @@ pub fn open(shared: &'static Shared, loaded: LoadedFiles) -> Result<(), String> 
     shared.aof.is_on.store(true, Ordering::SeqCst);
     rewrite::remove_history(shared);
     apply_settings(shared);
+    // Loops that run already have to know that replies wait from now on.
+    shared.settings_changed();
     Ok(())
 }
 
