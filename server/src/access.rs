@@ -6,9 +6,7 @@ mod refusal;
 
 pub use call::RowCall;
 pub use change::{change, enforce, set_default_password};
-pub use refusal::{check, check_again, describe_refusal, note_failed_login};
-#[allow(unused_imports, reason = "for scripts")]
-pub use refusal::{check_of_script, may_call};
+pub use refusal::{check, check_again, check_of_script, describe_refusal, may_call, note_failed_login};
 
 use crate::session::Session;
 use crate::settings::Settings;

@@ -3,11 +3,11 @@
 use crate::alerts::Alert;
 use crate::pause::Paused;
 use crate::session::Session;
-use crate::shared::{CommandRow, Shared};
+use crate::shared::{CommandRow, Run, Shared};
 use crate::transaction::Transaction;
 use crate::worker::Worker;
 use ochre_commands::Error;
-use ochre_commands::spec::{DENYOOM, LOADING, NO_AUTH, WRITE};
+use ochre_commands::spec::{ALLOW_BUSY, DENYOOM, Group, LOADING, Locks, NO_AUTH, WRITE};
 use ochre_reactor::{Address, Socket};
 use ochre_resp::Args as Words;
 
@@ -16,7 +16,7 @@ type Guard = fn(&Worker, &Session, &CommandRow, Words<'_>) -> Result<(), Error>;
 
 /// In the order in which a client meets them; the first that refuses answers.
 const GUARDS: &[Guard] =
-    &[authentication, authorization, memory, log_failed, snapshot_failed, subscriber_mode, loading];
+    &[authentication, authorization, script_overdue, memory, log_failed, snapshot_failed, subscriber_mode, loading];
 
 /// The command that the words name, a subcommand of a container resolved, with the right number of words.
 pub fn resolve<'t>(row: Option<&'t CommandRow>, words: Words<'_>) -> Result<&'t CommandRow, Error> {
@@ -108,10 +108,53 @@ fn snapshot_failed(worker: &Worker, _: &Session, row: &CommandRow, _: Words<'_>)
     if !refuses {
         return Ok(());
     }
-    Err(Error::fixed(
-        "MISCONF Ochre is set to save snapshots, but cannot write them to disk at present. Commands that change data are \
+    Err(MISCONF)
+}
+
+const MISCONF: Error = Error::fixed(
+    "MISCONF Ochre is set to save snapshots, but cannot write them to disk at present. Commands that change data are \
          refused, because stop-writes-on-bgsave-error is on. The log says what is wrong.",
-    ))
+);
+
+/// Whether commands of scripts may write.
+///
+/// # Errors
+/// As `snapshot_failed` and `log_failed`.
+pub fn may_write(shared: &Shared) -> Result<(), Error> {
+    if shared.alerts.is_on(Alert::LogFailed) {
+        return Err(log_failure(shared));
+    }
+    let settings = &shared.settings.persistence;
+    let refuses = shared.alerts.is_on(Alert::SnapshotFailed)
+        && settings.stop_writes_on_bgsave_error.get()
+        && !settings.save.get().is_empty();
+    if refuses { Err(MISCONF) } else { Ok(()) }
+}
+
+/// While a script takes too long: whoever wants its shards or another script is told so. Those who can end it get through.
+#[cold]
+fn script_overdue(worker: &Worker, _: &Session, row: &CommandRow, words: Words<'_>) -> Result<(), Error> {
+    let shared = worker.shared;
+    let ends_all =
+        || row.full_name == "shutdown" && words.get(1).is_some_and(|word| ochre_text::case::is(word, "NOSAVE"));
+    if !shared.alerts.is_on(Alert::ScriptOverdue) || row.flags.has(ALLOW_BUSY) || ends_all() {
+        return Ok(());
+    }
+    shared.scripts.gate.with_overdue(|overdue| {
+        let Some(overdue) = overdue else { return Ok(()) };
+        let keyspace = &shared.keyspace;
+        let has_to_wait = keyspace.shard_count() == 1
+            || row.spec.group == Group::Scripting
+            || matches!(row.full_name.as_str(), "ping" | "exec")
+            || match row.run {
+                Some(Run::Data(_)) => {
+                    let needed = crate::dispatch::shards_of(keyspace, row, words);
+                    needed.without(&overdue.shards) != needed
+                }
+                _ => row.locks == Locks::All,
+            };
+        if has_to_wait { Err(crate::scripts::run::busy(overdue.function.is_some())) } else { Ok(()) }
+    })
 }
 
 /// When memory is full and nothing can be evicted, commands that need more of it are refused. A transaction grows with all that
@@ -136,10 +179,14 @@ fn log_failed(worker: &Worker, session: &Session, row: &CommandRow, _: Words<'_>
     let writes = |transaction: &Transaction| transaction.has_command_with(worker.shared, WRITE);
     let ends_transaction = row.full_name == "exec" && session.transaction.as_deref().is_some_and(writes);
     if row.flags.has(WRITE) || ends_transaction || row.full_name == "ping" {
-        let reason = worker.shared.log.failure();
-        return Err(Error::text(format!("MISCONF Errors writing to the AOF file: {reason}")));
+        return Err(log_failure(worker.shared));
     }
     Ok(())
+}
+
+fn log_failure(shared: &Shared) -> Error {
+    let reason = shared.log.failure();
+    Error::text(format!("MISCONF Errors writing to the AOF file: {reason}"))
 }
 
 fn subscriber_mode(_: &Worker, session: &Session, row: &CommandRow, _: Words<'_>) -> Result<(), Error> {
@@ -172,7 +219,10 @@ fn loading(worker: &Worker, _: &Session, row: &CommandRow, _: Words<'_>) -> Resu
 pub fn must_pause(worker: &Worker, row: &CommandRow) -> bool {
     match worker.shared.pause.now(worker.context.now_ms) {
         Paused::Nothing => false,
-        Paused::Writes => row.flags.has(WRITE) || matches!(row.full_name.as_str(), "publish" | "spublish" | "exec"),
+        Paused::Writes => {
+            row.flags.has(WRITE)
+                || matches!(row.full_name.as_str(), "publish" | "spublish" | "exec" | "eval" | "evalsha" | "fcall")
+        }
         // Whoever paused must be able to end it.
         Paused::All => !matches!(row.full_name.as_str(), "client|unpause" | "client|pause" | "shutdown"),
     }

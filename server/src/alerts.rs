@@ -12,6 +12,8 @@ pub enum Alert {
     LogFailed = 1 << 1,
     /// Data is being loaded.
     Loading = 1 << 2,
+    /// A script runs for longer than it should.
+    ScriptOverdue = 1 << 3,
 }
 
 /// The alerts that are on.

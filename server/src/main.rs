@@ -25,6 +25,7 @@ mod persistence;
 mod pressure;
 mod publish;
 mod rates;
+mod scripts;
 mod service;
 mod session;
 mod settings;

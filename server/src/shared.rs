@@ -82,6 +82,8 @@ pub enum Message {
     LogProgress,
     /// Work for the thread of a loop: with one thread, only that may touch the keyspace.
     Do(Task),
+    /// A script takes too long: clients that are parked may be told so.
+    ScriptOverdue,
     /// Stop the loop.
     Stop,
 }
@@ -166,6 +168,7 @@ pub struct Shared {
     pub aof: Aof,
     pub loading: crate::persistence::loading::Loading,
     pub rates: Rates,
+    pub scripts: crate::scripts::Scripts,
     pub tls: crate::tls::Tls,
     pub pressure: SharedPressure,
     pub supervisor: crate::service::Supervisor,

@@ -117,6 +117,7 @@ fn serve(
         aof: Aof::default(),
         loading: Default::default(),
         rates: Rates::default(),
+        scripts: crate::scripts::Scripts::new(threads),
         tls: Default::default(),
         pressure: SharedPressure::default(),
         supervisor,
@@ -124,6 +125,7 @@ fn serve(
         settings,
     }));
     settings_apply::register(shared);
+    shared.saves.set_function_sources(Box::new(|| shared.scripts.functions.codes()));
     if let Err(error) = oom::apply(&shared.settings) {
         log::warning(format_args!("{error}"));
     }
@@ -186,6 +188,9 @@ fn show_title(shared: &'static Shared, title: Option<Title>, arguments: &[OsStri
     shared.settings.on_change(&["proc-title-template", "port", "tls-port", "bind"], move |_| show());
 }
 
+/// The stack of an event loop, as large as the main thread's: scripts may nest their values deeply.
+const LOOP_STACK_BYTES: usize = 8 << 20;
+
 /// Runs every loop on a thread of its own, the first on this one, until all have ended.
 fn run_loops(shared: &'static Shared, reactors: Vec<Reactor>) {
     std::thread::scope(|scope| {
@@ -198,7 +203,10 @@ fn run_loops(shared: &'static Shared, reactors: Vec<Reactor>) {
             };
             if id == 0 {
                 body();
-            } else if let Err(error) = std::thread::Builder::new().name(format!("loop-{id}")).spawn_scoped(scope, body)
+            } else if let Err(error) = std::thread::Builder::new()
+                .name(format!("loop-{id}"))
+                .stack_size(LOOP_STACK_BYTES)
+                .spawn_scoped(scope, body)
             {
                 log::warning(format_args!("Can't start event loop {id}: {error}"));
                 shared.stop();

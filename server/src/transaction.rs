@@ -5,6 +5,7 @@ use crate::blocking::{self, Leftover, serve_ready};
 use crate::clients::traits;
 use crate::commands::SessionCall;
 use crate::dispatch::{Flow, shards_of};
+use crate::scripts;
 use crate::session::Session;
 use crate::shared::{CommandRow, Run, Shared};
 use crate::tracking;
@@ -201,6 +202,17 @@ pub fn exec(call: &mut SessionCall<'_>, reply: &mut Reply<'_>) -> Result<(), Err
     let mut context_afterwards = context.clone();
     let mut effects = std::mem::take(&mut call.worker.effects);
     effects.clear();
+    // Scripts run one at a time, and whoever holds shards may not wait for that.
+    let _inside = match rows.iter().any(|row| scripts::run::needs_gate(row)) {
+        false => None,
+        true => match scripts::run::enter(call) {
+            Some(inside) => Some(inside),
+            None => {
+                call.worker.effects = effects;
+                return Ok(());
+            }
+        },
+    };
     let mut data = loop {
         let Some(guard) = lock_or_park(call, &mut locks) else {
             call.worker.effects = effects;

@@ -50,6 +50,10 @@ pub struct Worker {
     ahead: Vec<(usize, u64)>,
     ahead_batch: Batch,
     messages: Vec<Message>,
+    /// Messages that came while a script took too long, for its end.
+    deferred: Vec<Message>,
+    /// Lua, once a client has used it.
+    pub scripts: Option<Box<crate::scripts::thread::ThreadScripts>>,
     /// Clients whose commands may run now, though nothing new has come from them.
     runnable: Vec<u64>,
     /// Clients that wait for the end of CLIENT PAUSE.
@@ -97,6 +101,8 @@ impl Worker {
             ahead: Vec::new(),
             ahead_batch: Batch::default(),
             messages: Vec::new(),
+            deferred: Vec::new(),
+            scripts: None,
             runnable: Vec::new(),
             paused: Vec::new(),
             timers: Timers::new(),
@@ -529,6 +535,7 @@ impl Worker {
 
     fn drain_mailbox(&mut self, reactor: &mut Reactor) {
         let mut messages = std::mem::take(&mut self.messages);
+        messages.append(&mut self.deferred);
         self.shared.desks[self.id].mailbox.drain(&mut messages);
         for message in messages.drain(..) {
             match message {
@@ -567,6 +574,7 @@ impl Worker {
                 // The end of this turn looks at what waits for it.
                 Message::LogProgress => {}
                 Message::Do(task) => task(self),
+                Message::ScriptOverdue => self.resume_parked(),
                 Message::Stop => self.stopping = true,
             }
         }
@@ -624,19 +632,52 @@ impl Worker {
         !self.paused.is_empty()
     }
 
+    /// One short turn while a script of this loop takes too long: its other clients are served, as far as they can be. What
+    /// is of no hurry, or could not bear the locks that the script holds, waits for its end.
+    #[cold]
+    pub fn serve_meanwhile(&mut self, reactor: &mut Reactor) -> std::io::Result<()> {
+        reactor.turn(Some(Duration::ZERO), self)?;
+        self.read_clock();
+        let mut messages = Vec::new();
+        self.shared.desks[self.id].mailbox.drain(&mut messages);
+        for message in messages {
+            match message {
+                Message::Adopt { socket, is_tls } => self.adopt(reactor, socket, is_tls),
+                Message::ScriptOverdue => self.resume_parked(),
+                Message::Stop => self.stopping = true,
+                other => self.deferred.push(other),
+            }
+        }
+        for client in std::mem::take(&mut self.runnable) {
+            self.run_client(reactor, client);
+        }
+        Ok(())
+    }
+
+    /// Lets all clients that wait for a shard try again.
+    fn resume_parked(&mut self) {
+        let parked = self.sessions.iter().flatten().filter(|session| matches!(session.wait, Wait::Shard(_)));
+        let clients: Vec<u64> = parked.map(|session| session.id()).collect();
+        self.runnable.extend(clients);
+    }
+
     fn run_runnable(&mut self, reactor: &mut Reactor) {
         self.serve_later();
         for client in std::mem::take(&mut self.runnable) {
-            let Some(&token) = self.tokens.get(&client) else { continue };
-            let Some(mut session) = self.take(token) else { continue };
-            // A parked client keeps its attempt: how often it has failed decides whether it gets precedence.
-            if !matches!(session.wait, Wait::Shard(_)) {
-                session.wait = Wait::Nothing;
-                session.client.set(traits::BLOCKED, false);
-            }
-            self.resume(reactor, &mut session);
-            self.settle(reactor, session);
+            self.run_client(reactor, client);
         }
+    }
+
+    fn run_client(&mut self, reactor: &mut Reactor, client: u64) {
+        let Some(&token) = self.tokens.get(&client) else { return };
+        let Some(mut session) = self.take(token) else { return };
+        // A parked client keeps its attempt: how often it has failed decides whether it gets precedence.
+        if !matches!(session.wait, Wait::Shard(_)) {
+            session.wait = Wait::Nothing;
+            session.client.set(traits::BLOCKED, false);
+        }
+        self.resume(reactor, &mut session);
+        self.settle(reactor, session);
     }
 
     fn resume(&mut self, reactor: &mut Reactor, session: &mut Session) {

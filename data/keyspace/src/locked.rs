@@ -696,6 +696,11 @@ impl<'a> Locked<'a> {
         self.guard.try_extend(more).is_ok()
     }
 
+    /// Locks more shards and waits for them: for a script, which cannot be undone. One script at a time may do so.
+    pub fn extend_waiting(&mut self, more: &ShardSet) {
+        self.guard.extend_waiting(more);
+    }
+
     // ---- places ----
 
     #[inline]

@@ -155,6 +155,10 @@ impl Reactor {
     fn poll_receive(&mut self, token: Token, handler: &mut impl Handler) {
         let Some(fd) = self.slots.get(token).map(|slot| slot.raw_fd()) else { return };
         let mut buffer = mem::take(&mut self.poll().buffer);
+        if buffer.is_empty() {
+            // A turn within a turn, while the handler looks at the buffer of the outer one.
+            buffer = vec![0; NESTED_BUFFER_BYTES];
+        }
         // SAFETY: the pointer leads to as many bytes as the third argument says.
         let answer =
             check_size(unsafe { libc::recv(fd, buffer.as_mut_ptr().cast(), buffer.len(), libc::MSG_DONTWAIT) });
@@ -252,6 +256,8 @@ const WRITABLE: u8 = libc::EPOLLOUT as u8;
 const BELL: u64 = u64::MAX;
 /// Sockets that one turn hears of.
 const EVENTS_MAX: usize = 1024;
+/// The buffer of a turn within a turn.
+const NESTED_BUFFER_BYTES: usize = 16 * 1024;
 /// Connections that a listener accepts in one turn, so that the others are served too.
 const ACCEPTS_MAX: usize = 64;
 /// Buffers that one call sends.

@@ -79,7 +79,8 @@ pub enum Event<'a> {
     Woken,
 }
 
-/// Hears of everything that happens in a turn; may call everything but `turn` on the reactor.
+/// Hears of everything that happens in a turn; may call everything on the reactor. A turn within a turn goes on with what the outer
+/// one has not told yet; the socket whose bytes are being looked at should be paused meanwhile, or its next bytes come first.
 pub trait Handler {
     fn event(&mut self, reactor: &mut Reactor, event: Event<'_>);
 

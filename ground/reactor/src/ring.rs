@@ -126,8 +126,10 @@ impl Reactor {
         let ring = self.ring();
         let buffers = Rc::clone(&ring.buffers);
         let mut completions = mem::take(&mut ring.completions);
-        self.announce(&completions, &buffers, handler);
-        for completion in completions.drain(..) {
+        self.announce(completions.make_contiguous(), &buffers, handler);
+        self.ring().completions = completions;
+        // One by one, so that a turn within a turn goes on where this one is: what a socket receives stays in order.
+        while let Some(completion) = self.ring().completions.pop_front() {
             let Completion { user_data, result, flags } = completion;
             let (op, index) = Op::from_user_data(user_data);
             let is_last = !cqueue::more(flags);
@@ -160,10 +162,6 @@ impl Reactor {
                 Op::Bell => self.ring().bell_is_armed = false,
                 Op::Cancel | Op::SendNow => {}
             }
-        }
-        let ring = self.ring();
-        if ring.completions.is_empty() {
-            ring.completions = completions; // keeps its memory
         }
     }
 

@@ -32,7 +32,6 @@ pub fn check(shared: &Shared, session: &Session, row: &CommandRow, words: Words<
 ///
 /// # Errors
 /// The refusal, as the script is told.
-#[allow(dead_code, reason = "for scripts")]
 pub fn check_of_script(
     shared: &Shared,
     session: &Session,
@@ -51,7 +50,6 @@ pub fn check_of_script(
 }
 
 /// Whether a script of the session's user may run a command (`redis.acl_check_cmd`); nothing is noted.
-#[allow(dead_code, reason = "for scripts")]
 pub fn may_call(shared: &Shared, session: &Session, row: &CommandRow, words: Words<'_>, db: usize) -> bool {
     let call = RowCall { row, words, db, databases: shared.keyspace.databases() };
     session.unrestricted || session.user.check(&call).is_ok()

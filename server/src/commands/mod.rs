@@ -1,9 +1,10 @@
 //! Commands on sessions and on the server itself; those on data live below, in `ochre-commands`.
 
 pub mod connection;
-mod help;
+pub mod help;
 pub mod pubsub;
 pub mod replication;
+pub mod scripting;
 pub mod server;
 mod tests;
 pub mod transactions;
@@ -100,5 +101,11 @@ pub type SessionFn = fn(&mut SessionCall<'_>, &mut Args<'_>, &mut Reply<'_>) -> 
 pub type Command = ochre_commands::spec::Command<SessionFn>;
 
 /// The lists of all families.
-pub const FAMILIES: &[&[Command]] =
-    &[connection::COMMANDS, server::COMMANDS, pubsub::COMMANDS, replication::COMMANDS, transactions::COMMANDS];
+pub const FAMILIES: &[&[Command]] = &[
+    connection::COMMANDS,
+    server::COMMANDS,
+    pubsub::COMMANDS,
+    replication::COMMANDS,
+    transactions::COMMANDS,
+    scripting::COMMANDS,
+];

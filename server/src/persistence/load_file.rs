@@ -52,14 +52,17 @@ pub fn load(shared: &'static Shared, options: LoadOptions) -> Result<Option<Load
 }
 
 /// Hands libraries of functions to whoever runs them.
-pub fn load_functions(_: &Shared, loaded: &Loaded) -> Result<(), super::load::LoadError> {
-    if !loaded.functions.is_empty() {
-        let count = loaded.functions.len();
-        log::warning(format_args!(
-            "{count} libraries of functions in the file are left out: there are no functions yet"
-        ));
+///
+/// # Errors
+/// When the code of a library does not load.
+pub fn load_functions(shared: &Shared, loaded: &Loaded) -> Result<(), super::load::LoadError> {
+    if loaded.functions.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    crate::scripts::thread::load_libraries(shared, &loaded.functions).map_err(|error| super::load::LoadError {
+        offset: loaded.bytes,
+        reason: format!("a library of functions can't be loaded: {error}"),
+    })
 }
 
 /// Loads what was saved, on a thread of its own, while the event loops answer -LOADING. The process ends when it cannot be read.

@@ -92,7 +92,6 @@ impl Saves {
     }
 
     /// Where the sources of functions come from.
-    #[expect(dead_code, reason = "for the engine of scripts, which is on its way")]
     pub fn set_function_sources(&self, sources: FunctionSources) {
         *self.functions.lock().unwrap_or_else(PoisonError::into_inner) = Some(sources);
     }

@@ -47,7 +47,6 @@ const NAMES: &[&str] = &[
     "active-expire-effort",
     "enable-protected-configs",
     "lua-enable-insecure-api",
-    "busy-reply-threshold",
     "shutdown-timeout",
 ];
 

@@ -8,6 +8,7 @@ use crate::{
 };
 use io_uring::{IoUring, cqueue, opcode, squeue, types};
 use std::{
+    collections::VecDeque,
     fmt, io, mem,
     os::fd::{AsRawFd, RawFd},
     ptr,
@@ -27,7 +28,7 @@ pub(crate) struct Ring {
     pub(super) bell_is_armed: bool,
     /// Requests in the kernel that will complete some time.
     pub(super) in_flight: usize,
-    pub(super) completions: Vec<Completion>,
+    pub(super) completions: VecDeque<Completion>,
     /// Slots whose send leaves with this turn's call, and how many bytes that is.
     pub(super) leaving: Vec<(u32, usize)>,
     /// The end of one of them has to be told at once.
@@ -110,7 +111,7 @@ impl Ring {
             bell_count: Box::new(0),
             bell_is_armed: false,
             in_flight: 0,
-            completions: Vec::new(),
+            completions: VecDeque::new(),
             leaving: Vec::new(),
             urgent_leaves: false,
             messages: Vec::new(),

@@ -100,6 +100,27 @@ impl Batch {
         Command { is_typed: true, consumed, ..self.push(marked) }
     }
 
+    /// Begins a command whose words are added one by one with [`Batch::word`] until [`Batch::finish`].
+    pub fn start(&self) -> usize {
+        self.spans.len()
+    }
+
+    /// Adds a word to the command that was begun, copying it.
+    ///
+    /// # Panics
+    /// If the batch's copied arguments reach 4 GiB.
+    #[inline]
+    pub fn word(&mut self, word: &[u8]) {
+        let start = self.owned.len();
+        self.owned.extend_from_slice(word);
+        self.spans.push(Span::new(start, self.owned.len()).expect("a batch copies less than 4 GiB"));
+    }
+
+    /// The command that `start` began.
+    pub fn finish(&self, start: usize) -> Command {
+        self.command_since(start, true, 0)
+    }
+
     /// The command whose spans begin at `first` and are the last ones.
     #[inline]
     pub(super) fn command_since(&self, first: usize, owned: bool, consumed: usize) -> Command {
@@ -156,6 +177,12 @@ impl<'a> Args<'a> {
     #[inline]
     pub fn from(self, index: usize) -> Args<'a> {
         Args { source: self.source, spans: self.spans.get(index..).unwrap_or(&[]) }
+    }
+
+    /// The first `count` arguments; all if there are fewer.
+    #[inline]
+    pub fn first(self, count: usize) -> Args<'a> {
+        Args { source: self.source, spans: &self.spans[..count.min(self.spans.len())] }
     }
 
     /// All arguments in order, the name first.

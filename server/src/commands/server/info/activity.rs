@@ -97,7 +97,7 @@ pub(super) fn stats(page: &mut Page, facts: &Facts) {
     let (exceeded_ms, now_exceeded_ms) = shared.pressure.exceeded_ms();
     page.field("evicted_keys", shared.total(|counters| counters.evicted_keys.get()));
     page.field("evicted_clients", shared.total(|counters| counters.evicted_clients.get()));
-    page.field("evicted_scripts", 0);
+    page.field("evicted_scripts", shared.scripts.cache.evicted());
     page.field("total_eviction_exceeded_time", exceeded_ms);
     page.field("current_eviction_exceeded_time", now_exceeded_ms);
     page.field("keyspace_hits", shared.total(|counters| counters.keyspace_hits.get()));

@@ -84,13 +84,22 @@ pub(super) fn memory(page: &mut Page, facts: &Facts) {
     page.field("allocator_resident", memory.resident_bytes);
     page.field("allocator_muzzy", 0);
     both(page, "total_system_memory", machine_bytes);
-    both(page, "used_memory_lua", 0);
-    page.field("used_memory_vm_eval", 0);
-    page.zeros(&["used_memory_scripts_eval", "number_of_cached_scripts", "number_of_functions", "number_of_libraries"]);
+    let scripts = &shared.scripts;
+    let (cached, cached_bytes) = scripts.cache.size();
+    let libraries = scripts.functions.all();
+    let code_bytes: usize = libraries.values().map(|library| library.code.len()).sum();
+    let state_bytes: usize =
+        scripts.state_bytes.iter().map(|bytes| bytes.load(std::sync::atomic::Ordering::Relaxed)).sum();
+    both(page, "used_memory_lua", state_bytes as u64);
+    page.field("used_memory_vm_eval", state_bytes);
+    page.field("used_memory_scripts_eval", cached_bytes);
+    page.field("number_of_cached_scripts", cached);
+    page.field("number_of_functions", libraries.values().map(|library| library.functions.len()).sum::<usize>());
+    page.field("number_of_libraries", libraries.len());
     page.field("used_memory_vm_functions", 0);
-    both(page, "used_memory_vm_total", 0);
-    page.field("used_memory_functions", 0);
-    both(page, "used_memory_scripts", 0);
+    both(page, "used_memory_vm_total", state_bytes as u64);
+    page.field("used_memory_functions", code_bytes);
+    both(page, "used_memory_scripts", (cached_bytes + code_bytes) as u64);
     both(page, "maxmemory", maxmemory);
     page.field("maxmemory_policy", String::from_utf8_lossy(&policy));
     page.field("allocator_frag_ratio", "1.00");
