@@ -124,9 +124,12 @@ pub fn remove_pid_file(settings: &Settings) {
 /// # Errors
 /// A text that says why it cannot be.
 pub fn go_to_background(settings: &Settings) -> Result<(), String> {
+    if !settings.process.daemonize.get() {
+        return Ok(());
+    }
     let is_supervised =
         settings.process.supervised.get() != Supervised::No && Supervisor::of(settings) != Supervisor::Nobody;
-    if !settings.process.daemonize.get() || is_supervised {
+    if is_supervised {
         return Ok(());
     }
     ochre_reactor::process::daemonize().map_err(|error| format!("Can't run in the background: {error}"))

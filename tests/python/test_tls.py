@@ -7,6 +7,8 @@ import subprocess
 
 import pytest
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from conftest import free_port, program
 
@@ -49,7 +51,7 @@ class Server:
         if name:
             options |= {"ssl_certfile": str(self.folder / f"{name}.crt"), "ssl_keyfile": str(self.folder / f"{name}.key")}
         return redis.Redis(port=self.tls_port, ssl=True, ssl_ca_certs=str(self.folder / "ca.crt"), socket_timeout=30,
-                           decode_responses=True, **options)
+                           decode_responses=True, retry=Retry(NoBackoff(), 0), **options)
 
     def plain(self):
         return redis.Redis(port=self.port, socket_timeout=30, decode_responses=True)
@@ -194,3 +196,31 @@ def test_redis_cli_speaks_tls(server):
     words = ["redis-cli", "--tls", "-p", str(server.tls_port), "--cacert", "ca.crt", "--cert", "client.crt", "--key", "client.key"]
     answer = subprocess.run([*words, "ECHO", "over TLS"], cwd=server.folder, capture_output=True, text=True, timeout=60)
     assert answer.stdout == "over TLS\n", answer
+
+
+def test_a_record_may_come_in_pieces_while_messages_leave(server):
+    context = ssl.create_default_context(cafile=str(server.folder / "ca.crt"))
+    context.load_cert_chain(server.folder / "client.crt", server.folder / "client.key")
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    secure = context.wrap_bio(incoming, outgoing, server_hostname="localhost")
+    with socket.create_connection(("127.0.0.1", server.tls_port), timeout=30) as connection:
+        def until_done(step):
+            while True:
+                try:
+                    return step()
+                except ssl.SSLWantReadError:
+                    connection.sendall(outgoing.read())
+                    incoming.write(connection.recv(1 << 16))
+
+        until_done(secure.do_handshake)
+        secure.write(b"SUBSCRIBE pieces\r\n")
+        connection.sendall(outgoing.read())
+        assert until_done(lambda: secure.read(1000)).startswith(b"*3\r\n$9\r\nsubscribe")
+        secure.write(b"PING\r\n")
+        record = outgoing.read()
+        for number, byte in enumerate(record[:-1]):
+            connection.sendall(bytes([byte]))
+            assert server.plain().publish("pieces", str(number)) == 1
+            assert until_done(lambda: secure.read(1000)).endswith(b"%d\r\n" % number)
+        connection.sendall(record[-1:])
+        assert until_done(lambda: secure.read(1000)) == b"*2\r\n$4\r\npong\r\n$0\r\n\r\n"
