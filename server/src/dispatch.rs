@@ -183,6 +183,8 @@ fn run(
         reply.truncate(mark);
         reply.error(error.as_str());
         worker.count_error(error.code());
+        // Why a command was refused, where the reply does not tell.
+        worker.effects.notes.drain(..).for_each(|note| crate::log::warning(format_args!("{note}")));
     }
     flow
 }

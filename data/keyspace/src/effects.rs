@@ -117,6 +117,8 @@ pub struct Effects {
     pub origin: u64,
     /// What that client is to be told of once it has its reply: keys that it may not use any more, or all.
     pub own_notices: Vec<Option<Vec<Box<[u8]>>>>,
+    /// What the server's log is to tell of a command that was refused.
+    pub notes: Vec<String>,
     /// What is to be freed once the locks are free.
     pub garbage: Vec<Garbage>,
     pub stats: Stats,
@@ -147,6 +149,7 @@ impl Effects {
         self.due.get_mut().clear();
         self.misses.get_mut().clear();
         self.removals.clear();
+        self.notes.clear();
     }
 }
 

@@ -41,7 +41,7 @@ impl fmt::Display for Fault {
             Fault::EarlyFunctions => out.write_str("Pre-release function format not supported"),
             Fault::Empty => out.write_str("A collection has no elements"),
             Fault::Checksum { stored, computed } => {
-                write!(out, "Wrong RDB checksum: expected {stored:016x}, got {computed:016x}")
+                write!(out, "RDB CRC error: Wrong RDB checksum: expected {stored:016x}, got {computed:016x}")
             }
             Fault::Malformed(what) => out.write_str(what),
         }

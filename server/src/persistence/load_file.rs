@@ -65,9 +65,20 @@ pub fn load_functions(shared: &Shared, loaded: &Loaded) -> Result<(), super::loa
     })
 }
 
-/// Loads what was saved, on a thread of its own, while the event loops answer -LOADING. The process ends when it cannot be read.
+/// Logs why the data cannot be loaded, and answers the last words.
+fn fatal(error: String) -> String {
+    log::warning(format_args!("{error}"));
+    log::warning(format_args!("Terminating server after rdb file reading failure."));
+    "Fatal error loading the DB, check server logs. Exiting.".into()
+}
+
+/// Loads what was saved: a small file at once, before anybody is served; a larger one on a thread of its own, while the event
+/// loops answer -LOADING. The process ends when it cannot be read.
 pub fn start(shared: &'static Shared) -> Result<(), String> {
-    if !path(shared).exists() {
+    let persistence = &shared.settings.persistence;
+    let bytes = std::fs::metadata(path(shared)).map_or(0, |metadata| metadata.len());
+    if bytes <= persistence.loading_process_events_interval_bytes.get() && persistence.key_load_delay_us.get() == 0 {
+        load(shared, LoadOptions { is_on_loop: true, ..LoadOptions::default() }).map_err(fatal)?;
         crate::service::ready(shared);
         return Ok(());
     }
@@ -77,8 +88,7 @@ pub fn start(shared: &'static Shared) -> Result<(), String> {
         Ok(_) => crate::service::ready(shared),
         Err(_) if shared.shutting_down.load(std::sync::atomic::Ordering::Relaxed) => {}
         Err(error) => {
-            log::warning(format_args!("{error}"));
-            log::warning(format_args!("Fatal error loading the DB, check server logs. Exiting."));
+            log::warning(format_args!("{}", fatal(error)));
             std::process::exit(1);
         }
     };

@@ -18,6 +18,7 @@ const WORKS: &[&str] = &[
     "rdb-save-incremental-fsync",
     "rdb-version-check",
     "key-load-delay",
+    "loading-process-events-interval-bytes",
     "rdb-key-save-delay",
     "stop-writes-on-bgsave-error",
     "appendonly",

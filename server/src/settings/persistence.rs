@@ -144,7 +144,7 @@ pub(super) const ROWS: &[Row] = &[
         "loading-process-events-interval-bytes",
         1024..=i32::MAX as i128,
         "2097152",
-        "Bytes loaded between two looks at clients.",
+        "Larger files are loaded while clients are answered -LOADING.",
     )
     .hidden()
     .mirrored(|live| &live.persistence.loading_process_events_interval_bytes),

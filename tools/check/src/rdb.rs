@@ -45,8 +45,7 @@ pub fn check(source: impl Read, out: &mut dyn Write) -> io::Result<bool> {
             match &error.fault {
                 Fault::Checksum { .. } => {
                     seen.doing = "check-sum";
-                    writeln!(out, "[offset {}] RDB CRC error", error.offset)?;
-                    writeln!(out, "[additional info] {}", error.fault)?;
+                    writeln!(out, "[offset {}] {}", error.offset, error.fault)?;
                 }
                 fault => writeln!(out, "[offset {}] {fault}", error.offset)?,
             }

@@ -82,10 +82,15 @@ fn restore(data: &mut Locked<'_>, args: &mut Args<'_>, reply: &mut Reply<'_>) ->
     let ttl = ochre_text::number::parse_i64(ttl).ok_or(Error::NOT_AN_INTEGER)?;
     let ttl = u64::try_from(ttl).map_err(|_| Error::RESTORE_TTL)?;
     let built = ochre_rdb::restore(payload, data.context().skip_checksums, data.limits());
-    let built = built.map_err(|error| match error {
-        PayloadError::Footer => Error::PAYLOAD_FOOTER,
-        PayloadError::Value(_) => Error::PAYLOAD_VALUE,
-    })?;
+    let built = match built {
+        Ok(built) => built,
+        Err(PayloadError::Footer) => return Err(Error::PAYLOAD_FOOTER),
+        Err(PayloadError::Value(fault)) => {
+            let key = ochre_text::quote::quoted(&key.bytes()[..key.bytes().len().min(128)]);
+            data.effects.notes.push(format!("RESTORE of key {key} is refused: {fault}"));
+            return Err(Error::PAYLOAD_VALUE);
+        }
+    };
     let expiry_ms = match ttl {
         0 => None,
         at if options.absolute => Some(at),

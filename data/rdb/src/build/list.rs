@@ -41,7 +41,11 @@ pub(super) fn of_nodes(input: &mut Input<'_>, limits: &Limits) -> Result<List, F
     let mut nodes = Vec::new();
     for _ in 0..count {
         nodes.push(match input.length()? {
-            PLAIN => Node::Plain(input.text()?.to_bytes()?.into_owned().into_boxed_slice()),
+            PLAIN => match input.text()?.to_bytes()? {
+                // An empty element is packed like every short one.
+                text if text.is_empty() => return Err(Fault::Malformed("A list has an empty node")),
+                text => Node::Plain(text.into_owned().into_boxed_slice()),
+            },
             PACKED => match listpack(input)? {
                 list if list.is_empty() => return Err(Fault::Malformed("A list has an empty node")),
                 list => Node::Packed(list),
