@@ -66,7 +66,7 @@ pub fn load_functions(shared: &Shared, loaded: &Loaded) -> Result<(), super::loa
 }
 
 /// Logs why the data cannot be loaded, and answers the last words.
-fn fatal(error: String) -> String {
+pub fn fatal(error: String) -> String {
     log::warning(format_args!("{error}"));
     log::warning(format_args!("Terminating server after rdb file reading failure."));
     "Fatal error loading the DB, check server logs. Exiting.".into()

@@ -70,10 +70,15 @@ fn reload_now(shared: &'static Shared, manner: Manner) -> Result<(), Error> {
         flush(shared);
     }
     let options = LoadOptions { merge: manner.merge, ..LoadOptions::default() };
-    load_file::load(shared, options).map_err(|error| {
+    if let Err(error) = load_file::load(shared, options) {
+        if manner.flush {
+            // What is left is neither the old data nor the file's, and must not be saved over it.
+            log::warning(format_args!("{}", load_file::fatal(error)));
+            std::process::exit(1);
+        }
         log::warning(format_args!("{error}"));
-        FAILED
-    })?;
+        return Err(FAILED);
+    }
     log::warning(format_args!("DB reloaded by DEBUG RELOAD"));
     Ok(())
 }
