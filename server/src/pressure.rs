@@ -251,9 +251,10 @@ mod tests {
 
     #[test]
     fn tenacity_is_patience() {
-        let microseconds: Vec<_> =
-            [0, 1, 10, 11, 50, 99].iter().map(|tenacity| patience_ns(*tenacity) / 1000).collect();
-        assert_eq!(microseconds, [0, 50, 500, 575, 133_931, 126_064_500]);
+        let microseconds: Vec<_> = [0, 1, 10, 11, 50].iter().map(|tenacity| patience_ns(*tenacity) / 1000).collect();
+        assert_eq!(microseconds, [0, 50, 500, 575, 133_931]);
+        // How powers are rounded is the compiler's choice.
+        assert!((126_000..127_000).contains(&(patience_ns(99) / 1_000_000)));
         assert_eq!(patience_ns(100), u64::MAX);
     }
 }
