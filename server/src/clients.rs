@@ -25,7 +25,17 @@ pub struct Client {
     pub watched: AtomicUsize,
     pub query_buffer: AtomicUsize,
     pub query_buffer_peak: AtomicUsize,
+    /// Room in the query buffer behind what is in it.
+    pub query_buffer_free: AtomicUsize,
+    /// Arguments of a command that is not complete yet, bytes.
+    pub argument_bytes: AtomicUsize,
+    /// Queued commands of a transaction, bytes.
+    pub multi_bytes: AtomicUsize,
+    /// Everything that the client takes, bytes.
+    pub memory_bytes: AtomicUsize,
     pub output_bytes: AtomicUsize,
+    /// How many buffers these bytes are in.
+    pub output_buffers: AtomicUsize,
     pub commands: AtomicU64,
     pub net_input_bytes: AtomicU64,
     pub net_output_bytes: AtomicU64,
@@ -87,7 +97,12 @@ impl Client {
             watched: 0.into(),
             query_buffer: 0.into(),
             query_buffer_peak: 0.into(),
+            query_buffer_free: 0.into(),
+            argument_bytes: 0.into(),
+            multi_bytes: 0.into(),
+            memory_bytes: 0.into(),
             output_bytes: 0.into(),
+            output_buffers: 0.into(),
             commands: 0.into(),
             net_input_bytes: 0.into(),
             net_output_bytes: 0.into(),

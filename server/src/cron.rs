@@ -82,6 +82,7 @@ pub fn run(worker: &mut Worker, reactor: &mut Reactor) {
     if now_ms >= worker.cron.next_idle_ms {
         worker.cron.next_idle_ms = now_ms + IDLE_PERIOD_MS;
         disconnect_idle(worker, reactor);
+        worker.look_after_slow_readers(reactor);
         if worker.id == 0 {
             worker.shared.rates.sample(worker.shared);
             worker.cron.look_for_tls_files(worker.shared);

@@ -7,6 +7,7 @@ mod aftermath;
 mod alerts;
 mod blocking;
 mod calendar;
+mod client_memory;
 mod clients;
 mod commands;
 mod counters;

@@ -37,9 +37,7 @@ pub struct SharedPressure {
     over_since_ns: AtomicU64,
     /// For how long it was over the limit before, ns.
     over_total_ns: AtomicU64,
-    /// Memory that is not the data's or the clients': buffers for the log and for replicas. Whoever owns them says how large they
-    /// are; they must not make keys go, since to evict a key makes them larger still.
-    pub log_buffer_bytes: AtomicUsize,
+    /// Buffers for replicas; whoever owns them says how large they are.
     pub replica_buffer_bytes: AtomicUsize,
 }
 
@@ -70,10 +68,15 @@ impl SharedPressure {
     }
 }
 
-/// Bytes that do not count against `maxmemory`, though they are in use.
+/// Bytes that do not count against `maxmemory`, though they are in use: buffers for the log and for replicas must not make keys
+/// go, since to evict a key makes them larger still.
 pub fn uncounted_bytes(shared: &Shared) -> usize {
-    let pressure = &shared.pressure;
-    pressure.log_buffer_bytes.load(Ordering::Relaxed) + pressure.replica_buffer_bytes.load(Ordering::Relaxed)
+    log_buffer_bytes(shared) + shared.pressure.replica_buffer_bytes.load(Ordering::Relaxed)
+}
+
+/// Bytes of the log that wait to be written.
+pub fn log_buffer_bytes(shared: &Shared) -> usize {
+    if shared.log.is_wanted() { shared.log.unwritten_bytes() } else { 0 }
 }
 
 /// How keys are evicted by these settings; `None` when they are not.
@@ -119,7 +122,8 @@ impl Pressure {
         self.rules = rules(settings);
         self.patience_ns = patience_ns(settings.memory.maxmemory_eviction_tenacity.get());
         self.pool.clear();
-        (self.out_of_memory, self.unfinished) = (false, false);
+        // A lower limit is reached though nobody sends a command.
+        (self.out_of_memory, self.unfinished) = (false, self.limit_bytes != usize::MAX);
     }
 
     /// Whether more is used than may be, as far as this thread knows, or was when it looked last.
@@ -129,15 +133,16 @@ impl Pressure {
             && (self.gauge.bytes() > self.limit_bytes || self.out_of_memory || self.unfinished)
     }
 
-    /// Whether what counts is really more than the limit.
-    fn must_evict(&mut self, shared: &Shared) -> bool {
+    /// How many bytes what counts is really over the limit. `snapshot_bytes`: what a snapshot keeps beside the data for a while.
+    fn excess(&mut self, shared: &Shared, snapshot_bytes: usize) -> usize {
         if self.limit_bytes == usize::MAX {
-            return false;
+            return 0;
         }
         // What is on its way to be freed is looked at first: freed in between it counts twice, which only lets somebody in.
         let going_bytes = shared.lazyfree.pending_bytes();
         let uncounted_bytes = uncounted_bytes(shared);
-        self.gauge.refresh().saturating_sub(going_bytes).saturating_sub(uncounted_bytes) > self.limit_bytes
+        let rest_bytes = going_bytes + uncounted_bytes + snapshot_bytes;
+        self.gauge.refresh().saturating_sub(rest_bytes).saturating_sub(self.limit_bytes)
     }
 }
 
@@ -153,34 +158,39 @@ pub fn make_room(worker: &mut Worker) {
 #[cold]
 fn evict(worker: &mut Worker) {
     let shared = worker.shared;
-    let mut is_over = worker.pressure.must_evict(shared);
+    let snapshot_bytes = worker.walker.as_ref().map_or(0, |walker| walker.memory_bytes());
+    let excess = worker.pressure.excess(shared, snapshot_bytes);
+    let mut is_over = excess > 0;
     (worker.pressure.out_of_memory, worker.pressure.unfinished) = (false, false);
     // A database that is being freed makes room soon; nobody knows how much.
     if is_over && !shared.lazyfree.frees_databases() {
-        is_over = evict_while_over(worker);
+        is_over = evict_bytes(worker, excess);
     }
     let pressure = &worker.pressure;
     shared.pressure.note(is_over && (pressure.out_of_memory || pressure.unfinished));
 }
 
-/// Says whether memory is still over its limit.
-fn evict_while_over(worker: &mut Worker) -> bool {
-    let shared = worker.shared;
+/// Evicts keys that take so many bytes; says whether some are left. What evictions cost elsewhere, as messages to those who
+/// track keys, is not looked at: it would make more keys go, and more messages.
+fn evict_bytes(worker: &mut Worker, excess: usize) -> bool {
     let Some(rules) = worker.pressure.rules else {
         worker.pressure.out_of_memory = true;
         return true;
     };
     let began_ns = ochre_clock::monotonic_ns();
     let elapsed_ns = || ochre_clock::monotonic_ns() - began_ns;
-    let mut tries = 0_u32;
+    let (mut tries, mut evicted_bytes) = (0_u32, 0);
     let is_over = loop {
         match evict_one(worker, &rules) {
             Evicted::Nothing => {
                 worker.pressure.out_of_memory = true;
                 break true;
             }
-            Evicted::Yes if !worker.pressure.must_evict(shared) => break false,
-            Evicted::Yes | Evicted::NotNow => {}
+            Evicted::Bytes(bytes) => evicted_bytes += bytes,
+            Evicted::NotNow => {}
+        }
+        if evicted_bytes >= excess {
+            break false;
         }
         tries += 1;
         if tries.is_multiple_of(TRIES_BETWEEN_LOOKS) && elapsed_ns() >= worker.pressure.patience_ns {
@@ -206,7 +216,8 @@ fn note_latency(worker: &Worker, took_ns: u64) {
 }
 
 enum Evicted {
-    Yes,
+    /// A key that took so many.
+    Bytes(usize),
     /// What was found is used again or busy.
     NotNow,
     Nothing,
@@ -225,8 +236,8 @@ fn evict_one(worker: &mut Worker, rules: &EvictionRules) -> Evicted {
     worker.effects.clear();
     let origin = std::mem::take(&mut worker.effects.origin);
     let mut data = keyspace.view(guard, &worker.context, &mut worker.effects, candidate.db);
-    let is_evicted = data.evict(&candidate, rules);
-    if is_evicted {
+    let evicted_bytes = data.evict(&candidate, rules);
+    if evicted_bytes.is_some() {
         aftermath::commit(shared, worker.id, &mut data, Words::NONE);
         aftermath::seal(shared, &mut data);
         if !data.effects.ready.is_empty() {
@@ -238,11 +249,9 @@ fn evict_one(worker: &mut Worker, rules: &EvictionRules) -> Evicted {
     // For the command that runs next nothing has been touched.
     worker.effects.clear();
     worker.effects.origin = origin;
-    if !is_evicted {
-        return Evicted::NotNow;
-    }
+    let Some(bytes) = evicted_bytes else { return Evicted::NotNow };
     worker.counters().evicted_keys.add(1);
-    Evicted::Yes
+    Evicted::Bytes(bytes)
 }
 
 #[cfg(test)]

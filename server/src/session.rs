@@ -69,6 +69,10 @@ pub struct Session {
     pub reply_mode: ReplyMode,
     /// Set by QUIT and fatal errors: close once the replies are sent, and run nothing more.
     pub closing: bool,
+    /// It leaves more unread than it may: close now, and send nothing more.
+    pub overflows: bool,
+    /// What it takes of the memory that `maxmemory-clients` limits, as far as the loop's sum knows, bytes.
+    pub charged_bytes: usize,
     /// The client has said that it will send nothing more.
     pub input_ended: bool,
     /// Since when it has left more unread than the soft limit of its class, Unix ms.
@@ -103,6 +107,8 @@ impl Session {
             access_version: 0,
             reply_mode: ReplyMode::On,
             closing: false,
+            overflows: false,
+            charged_bytes: 0,
             input_ended: false,
             over_limit_since_ms: None,
             subscriptions: None,
@@ -112,6 +118,19 @@ impl Session {
         };
         access::log_out(shared, &mut session);
         session
+    }
+
+    /// Keeps bytes of a command that is not complete. The buffer grows with what is there, as vectors do, but not beyond what
+    /// the command says that it needs.
+    pub fn keep_input(&mut self, bytes: &[u8]) {
+        let input = &mut self.input;
+        let needed = input.len() + bytes.len();
+        if needed > input.capacity() {
+            let grown = needed.max(2 * input.capacity());
+            let end = self.parser.announced_end().filter(|end| *end >= needed);
+            input.reserve_exact(end.map_or(grown, |end| grown.min(end)) - input.len());
+        }
+        input.extend_from_slice(bytes);
     }
 
     pub fn id(&self) -> u64 {

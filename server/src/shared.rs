@@ -84,6 +84,8 @@ pub enum Message {
     Do(Task),
     /// A script takes too long: clients that are parked may be told so.
     ScriptOverdue,
+    /// Give free memory back to the system.
+    ReleaseMemory,
     /// Stop the loop.
     Stop,
 }
@@ -98,6 +100,8 @@ pub struct Desk {
     pub counters: Counters,
     /// Number of connections that the loop serves.
     pub connections: AtomicU64,
+    /// What these take of the memory that `maxmemory-clients` limits, bytes. The loop alone writes.
+    pub client_bytes: AtomicUsize,
     /// Whether replies of the loop wait for the log.
     pub waits_for_log: AtomicBool,
     /// The version of the settings that the loop works with.
@@ -111,6 +115,7 @@ impl Desk {
             waker: OnceLock::new(),
             counters: Counters::new(commands),
             connections: AtomicU64::new(0),
+            client_bytes: AtomicUsize::new(0),
             waits_for_log: AtomicBool::new(false),
             settings_version: AtomicU64::new(0),
         }

@@ -40,6 +40,13 @@ pub struct Tracked {
 }
 
 impl Tracked {
+    /// Bytes that its prefixes take, here and in the registry, about.
+    pub fn memory_bytes(&self) -> usize {
+        self.prefixes.iter().map(|prefix| 2 * (prefix.len() + 48)).sum()
+    }
+}
+
+impl Tracked {
     /// How the registry is to know the client.
     pub fn mode(&self, thread: usize) -> Mode {
         Mode { thread: thread as u32, redirect: self.redirect, broadcast: self.broadcast, no_loop: self.no_loop }

@@ -22,6 +22,8 @@ use std::sync::atomic::Ordering;
 #[derive(Default)]
 pub struct Transaction {
     queued: Vec<Vec<Box<[u8]>>>,
+    /// What the queued commands take, bytes.
+    pub bytes: usize,
     /// A command could not be queued, so EXEC must refuse.
     pub failed: bool,
     /// The database that will be selected once what is queued has run.
@@ -45,9 +47,14 @@ impl Transaction {
 pub struct Watch {
     pub flag: Arc<WatchFlag>,
     pub keys: Vec<(usize, Box<[u8]>)>,
+    /// What these keys take, here and in their shards, bytes about.
+    pub bytes: usize,
     /// When the first key was watched, Unix ms: what had expired by then does not count as changed.
     since_ms: u64,
 }
+
+/// What it takes to remember a key in a list, its name left out.
+const WATCH_BYTES: usize = 48;
 
 /// Whether a command runs at once even between MULTI and EXEC.
 pub fn runs_at_once(row: &CommandRow) -> bool {
@@ -71,6 +78,8 @@ pub fn queue(session: &mut Session, row: &CommandRow, words: Words<'_>) -> Resul
     if row.full_name == "select" {
         transaction.db = ochre_text::number::parse_u64(words.at(1)).map_or(transaction.db, |db| db as usize);
     }
+    transaction.bytes += size_of::<Vec<Box<[u8]>>>();
+    transaction.bytes += words.iter().map(|word| word.len() + size_of::<Box<[u8]>>()).sum::<usize>();
     transaction.queued.push(words.iter().map(Box::from).collect());
     session.client.queued.store(transaction.queued.len() as i64, Ordering::Relaxed);
     Ok(true)
@@ -123,7 +132,7 @@ pub fn watch(call: &mut SessionCall<'_>, keys: Words<'_>, reply: &mut Reply<'_>)
     let mut data = keyspace.view(guard, &call.worker.context, &mut call.worker.effects, db);
     let watch = call.session.watch.get_or_insert_with(|| {
         let flag = Arc::new(WatchFlag::default());
-        Box::new(Watch { flag, keys: Vec::new(), since_ms: data.now_ms() })
+        Box::new(Watch { flag, keys: Vec::new(), bytes: 0, since_ms: data.now_ms() })
     });
     for word in keys.iter() {
         let known = |(of, key): &(usize, Box<[u8]>)| *of == db && **key == *word;
@@ -134,6 +143,7 @@ pub fn watch(call: &mut SessionCall<'_>, keys: Words<'_>, reply: &mut Reply<'_>)
         // What has expired already is gone for this client, too: only later changes count.
         data.expire_if_due(&key);
         data.watch(&key, &watch.flag);
+        watch.bytes += 2 * (word.len() + WATCH_BYTES);
         watch.keys.push((db, word.into()));
     }
     call.session.client.watched.store(watch.keys.len(), Ordering::Relaxed);

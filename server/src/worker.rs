@@ -75,6 +75,8 @@ pub struct Worker {
     pub last_tick_ns: u64,
     /// Commands that take at least so long are noted in the slow log, ns.
     pub slow_ns: u64,
+    /// Whether how long commands take goes to their histograms.
+    pub tracks_latency: bool,
     /// Requests and replies of at least so many bytes are noted in the command log.
     pub large_request_bytes: usize,
     pub large_reply_bytes: usize,
@@ -115,6 +117,7 @@ impl Worker {
             held: HeldReplies::default(),
             last_tick_ns: ochre_clock::monotonic_ns(),
             slow_ns: u64::MAX,
+            tracks_latency: true,
             large_request_bytes: usize::MAX,
             large_reply_bytes: usize::MAX,
             settings_version: 0,
@@ -162,7 +165,9 @@ impl Worker {
             self.run_runnable(&mut reactor);
             cron::run(&mut self, &mut reactor);
             snapshot::step(&mut self);
-            pressure::make_room(&mut self);
+            if self.pressure.unfinished {
+                pressure::make_room(&mut self);
+            }
             self.end_turn_of_log(&mut reactor);
             self.note_turn(&mut before);
         }
@@ -207,7 +212,9 @@ impl Worker {
         self.context.notify = settings_view::notify(&self.shared.settings);
         self.context.log_wanted = self.shared.log.is_wanted();
         self.held.set_policy(self.shared.log.policy());
+        self.context.lazy_server_del = self.shared.settings.memory.lazyfree_lazy_server_del.get();
         self.slow_ns = settings_view::slow_ns(&self.shared.settings);
+        self.tracks_latency = self.shared.settings.logging.latency_tracking.get();
         (self.large_request_bytes, self.large_reply_bytes) = settings_view::large_bytes(&self.shared.settings);
         self.cron.apply_settings(&self.shared.settings);
         self.pressure.apply_settings(&self.shared.settings);
@@ -254,7 +261,7 @@ impl Worker {
             let consumed = self.process(reactor, &mut session, bytes);
             session.input.extend_from_slice(&bytes[consumed..]);
         } else {
-            session.input.extend_from_slice(bytes);
+            session.keep_input(bytes);
             self.process_input(reactor, &mut session);
         }
         self.settle(reactor, session);
@@ -283,7 +290,10 @@ impl Worker {
     /// After a client's commands ran: sends its replies, enforces its limits, and keeps or ends it.
     pub fn settle(&mut self, reactor: &mut Reactor, mut session: Box<Session>) {
         let queued = session.input.len();
-        session.client.query_buffer.store(queued, Ordering::Relaxed);
+        let understood = session.parser.understood().min(queued);
+        session.client.query_buffer.store(queued - understood, Ordering::Relaxed);
+        session.client.query_buffer_free.store(session.input.capacity() - queued, Ordering::Relaxed);
+        session.client.argument_bytes.store(understood, Ordering::Relaxed);
         session.client.query_buffer_peak.fetch_max(queued, Ordering::Relaxed);
         if queued > self.shared.settings.network.client_query_buffer_limit_bytes.get() {
             let line = crate::commands::connection::describe(&session.client, self.shared, self.context.now_ms);
@@ -291,30 +301,45 @@ impl Worker {
             self.counters().query_buffer_limit_disconnections.add(1);
             return self.end(reactor, session, false);
         }
+        if session.overflows {
+            return self.end_overflowing(reactor, session);
+        }
         if session.closing || (session.input_ended && !session.is_waiting()) {
             return self.end(reactor, session, true);
         }
         self.send_output(reactor, &mut session);
         let unsent = reactor.unsent_bytes(session.token);
         session.client.output_bytes.store(unsent, Ordering::Relaxed);
+        session.client.output_buffers.store(reactor.unsent_buffers(session.token), Ordering::Relaxed);
+        let multi_bytes = session.transaction.as_deref().map_or(0, |transaction| transaction.bytes);
+        session.client.multi_bytes.store(multi_bytes, Ordering::Relaxed);
+        self.charge(&mut session, unsent);
         if unsent > 0 && self.exceeds_output_limit(&mut session, unsent) {
-            let line = crate::commands::connection::describe(&session.client, self.shared, self.context.now_ms);
-            crate::log::warning(format_args!(
-                "Client {line} scheduled to be closed ASAP for overcoming of output buffer limits."
-            ));
-            self.counters().output_buffer_limit_disconnections.add(1);
-            return self.end(reactor, session, false);
+            return self.end_overflowing(reactor, session);
         }
         if !session.authenticated && unsent > 1024 {
             // Nobody who has not logged in may fill the server's memory with errors.
             return self.end(reactor, session, false);
         }
         self.put_back(session);
+        self.limit_clients(reactor);
+    }
+
+    /// Ends the connection of a client that leaves too much unread.
+    fn end_overflowing(&mut self, reactor: &mut Reactor, session: Box<Session>) {
+        let line = crate::commands::connection::describe(&session.client, self.shared, self.context.now_ms);
+        crate::log::warning(format_args!(
+            "Client {line} scheduled to be closed ASAP for overcoming of output buffer limits."
+        ));
+        self.counters().output_buffer_limit_disconnections.add(1);
+        self.end(reactor, session, false);
     }
 
     /// Whether a client leaves more unread than `client-output-buffer-limit` allows for its class.
     fn exceeds_output_limit(&self, session: &mut Session, unsent: usize) -> bool {
-        let class = if session.subscriptions.is_some() { OutputClass::Pubsub } else { OutputClass::Normal };
+        // Whoever monitors is sent what it did not ask for, as a subscriber is.
+        let is_told = session.subscriptions.is_some() || session.client.has(traits::MONITOR);
+        let class = if is_told { OutputClass::Pubsub } else { OutputClass::Normal };
         let limit = self.shared.settings.network.client_output_buffer_limit.get(class);
         if limit.hard_bytes > 0 && unsent as u64 > limit.hard_bytes {
             return true;
@@ -351,6 +376,17 @@ impl Worker {
         let protocol = protocol_of(&session);
         write(&mut session.output, protocol);
         self.settle(reactor, session);
+    }
+
+    /// A large buffer has left: the client takes that much less.
+    #[cold]
+    fn note_sent(&mut self, reactor: &mut Reactor, token: Token) {
+        if let Some(mut session) = self.take(token) {
+            let unsent = reactor.unsent_bytes(token);
+            session.client.output_bytes.store(unsent, Ordering::Relaxed);
+            self.charge(&mut session, unsent);
+            self.put_back(session);
+        }
     }
 
     fn recycle(&mut self, mut buffer: Vec<u8>) {
@@ -409,6 +445,19 @@ impl Worker {
                 if output.len() >= OUTPUT_CHUNK_BYTES {
                     let next = self.pool.pop().unwrap_or_default();
                     self.send(reactor, session, std::mem::replace(&mut output, next));
+                    let unsent = reactor.unsent_bytes(session.token);
+                    if self.exceeds_output_limit(session, unsent) {
+                        (session.overflows, session.closing, stopped) = (true, true, true);
+                        break;
+                    }
+                    self.charge(session, unsent);
+                    if self.clients_take_too_much() {
+                        // The rest has its turn once the largest are disconnected, if this is none of them.
+                        consumed += call.start + call.command.consumed;
+                        self.runnable.push(session.id());
+                        stopped = true;
+                        break;
+                    }
                 }
             }
             if stopped {
@@ -575,6 +624,7 @@ impl Worker {
                 Message::LogProgress => {}
                 Message::Do(task) => task(self),
                 Message::ScriptOverdue => self.resume_parked(),
+                Message::ReleaseMemory => ochre_collections::release_free_memory(true),
                 Message::Stop => self.stopping = true,
             }
         }
@@ -741,7 +791,12 @@ impl Handler for Worker {
             Event::Received { token, bytes } => self.received(reactor, token, bytes),
             Event::Accepted { listener, socket } => self.accepted(reactor, listener, socket),
             Event::Secured { token } => self.secured(reactor, token),
-            Event::Sent { buffer, .. } => self.recycle(buffer),
+            Event::Sent { token, buffer } => {
+                if buffer.capacity() > POOL_BUFFER_BYTES_MAX {
+                    self.note_sent(reactor, token);
+                }
+                self.recycle(buffer);
+            }
             Event::PeerClosed { token } => {
                 if let Some(mut session) = self.take(token) {
                     session.input_ended = true;

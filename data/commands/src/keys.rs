@@ -123,7 +123,10 @@ impl KeySpec {
             Begin::Index(index) => i64::from(index),
             Begin::Keyword { word, from } => {
                 let matches = |at: &usize| ochre_text::case::eq_ignore_case(argv.at(*at), word.as_bytes());
-                let found = if from >= 0 {
+                let found = if from >= 0 && self.is_single() {
+                    // Of an option that comes again (`STORE a STORE b`) the last one counts.
+                    (from as usize..argv.len()).rev().find(matches)
+                } else if from >= 0 {
                     (from as usize..argv.len()).find(matches)
                 } else {
                     let last = words + i64::from(from);
@@ -167,6 +170,10 @@ impl KeySpec {
             }
             Find::Unknown => Ok(None),
         }
+    }
+
+    fn is_single(&self) -> bool {
+        matches!(self.find, Find::Range { last: 0, .. })
     }
 
     fn find_is_to_the_end(&self) -> bool {

@@ -11,7 +11,7 @@
 use crate::keyspace::{Context, Database};
 use crate::{AccessClock, Class, Key, Keyspace, Locked};
 use ochre_collections::lock::ShardSet;
-use ochre_collections::{EntryRef, Random};
+use ochre_collections::{EntryRef, Random, View};
 use ochre_values::Object;
 
 /// What makes a key a better one to evict.
@@ -165,16 +165,21 @@ fn score(rules: &EvictionRules, context: &Context, entry: &EntryRef<'_, Object>)
 }
 
 impl Locked<'_> {
-    /// Removes a candidate, unless it is gone or is used more than when it was found; says whether it was removed. Its shard is
-    /// held. The effects are those of one command.
-    pub fn evict(&mut self, candidate: &Candidate, rules: &EvictionRules) -> bool {
+    /// Removes a candidate, unless it is gone or is used more than when it was found; answers how many bytes it took, about. Its
+    /// shard is held. The effects are those of one command.
+    pub fn evict(&mut self, candidate: &Candidate, rules: &EvictionRules) -> Option<usize> {
         self.select(candidate.db);
         let key = Key::with_hash(&candidate.key, candidate.hash);
-        let Some(entry) = self.database(&key).table.get(key.hash(), key.bytes()) else { return false };
+        let entry = self.database(&key).table.get(key.hash(), key.bytes())?;
         if score(rules, self.context(), &entry).is_none_or(|score| score < candidate.score) {
-            return false;
+            return None;
         }
         let clock = entry.clock();
+        let value_bytes = match entry.view() {
+            View::Object(object) => object.memory_bytes(),
+            _ => 0,
+        };
+        let bytes = entry.memory_bytes() + value_bytes;
         if rules.order == Order::Clock
             && let Some(use_level) = self.context().access.use_level(clock)
         {
@@ -183,13 +188,13 @@ impl Locked<'_> {
             self.guard_mut().get_mut(shard).ghosts.note(candidate.db, candidate.hash, use_level, slots);
         }
         if !self.discard(&key) {
-            return false;
+            return None;
         }
         self.touch_watchers(&key);
         self.event(Class::EVICTED, "evicted", &key);
         let name: &[u8] = if rules.logged_as_unlink { b"UNLINK" } else { b"DEL" };
         self.log(&[name, key.bytes()]);
-        true
+        Some(bytes)
     }
 }
 
@@ -298,7 +303,7 @@ mod tests {
         loop {
             match pool.search(keyspace, rules, context) {
                 Search::Found(candidate) => {
-                    if with(keyspace, context, |data| data.evict(&candidate, rules)).0 {
+                    if with(keyspace, context, |data| data.evict(&candidate, rules)).0.is_some() {
                         return Some(candidate.key);
                     }
                 }
@@ -350,10 +355,10 @@ mod tests {
         let mut pool = EvictionPool::default();
         let Search::Found(candidate) = pool.search(&keyspace, &RULES, &context) else { panic!("there is one") };
         let (evicted, effects) = with(&keyspace, &context, |data| data.evict(&candidate, &RULES));
-        assert!(evicted && flag.is_raised());
+        assert!(evicted.is_some() && flag.is_raised());
         assert_eq!(effects.events[0].name, "evicted");
         assert_eq!(effects.log, [(0, vec![Box::from(*b"DEL"), Box::from(*b"k")])]);
-        assert!(!with(&keyspace, &context, |data| data.evict(&candidate, &RULES)).0, "it is gone");
+        assert!(with(&keyspace, &context, |data| data.evict(&candidate, &RULES)).0.is_none(), "it is gone");
     }
 
     #[test]
@@ -366,7 +371,7 @@ mod tests {
         let mut pool = EvictionPool::default();
         let Search::Found(candidate) = pool.search(&keyspace, &RULES, &after) else { panic!("there is one") };
         with(&keyspace, &after, |data| data.lookup(&key).is_some());
-        assert!(!with(&keyspace, &after, |data| data.evict(&candidate, &RULES)).0);
+        assert!(with(&keyspace, &after, |data| data.evict(&candidate, &RULES)).0.is_none());
     }
 
     #[test]

@@ -70,6 +70,8 @@ pub struct Context {
     pub dialect: ochre_rdb::Dialect,
     /// Whether RESTORE reads over wrong checksums.
     pub skip_checksums: bool,
+    /// Whether a key that a command takes away by itself is logged as UNLINK, not as DEL (`lazyfree-lazy-server-del`).
+    pub lazy_server_del: bool,
 }
 
 impl Default for Context {
@@ -84,6 +86,7 @@ impl Default for Context {
             expire: true,
             dialect: ochre_rdb::Dialect::Portable,
             skip_checksums: false,
+            lazy_server_del: true,
         }
     }
 }

@@ -5,7 +5,7 @@ mod usage;
 pub use usage::{Gauge, allocated_bytes, allocated_bytes_peak};
 
 use std::alloc::{GlobalAlloc, Layout};
-use std::ffi::c_void;
+use std::ffi::{CStr, c_char, c_void};
 
 /// mimalloc without the detour of its usual wrapper, which asks for an alignment every time. Blocks are always aligned to 8,
 /// which is enough for nearly all; `mi_malloc_aligned` takes a slow path for it and rounds up once more where the size is no power
@@ -24,6 +24,7 @@ unsafe extern "C" {
     fn mi_realloc_aligned(block: *mut c_void, size: usize, alignment: usize) -> *mut c_void;
     fn mi_free(block: *mut c_void);
     safe fn mi_collect(force: bool);
+    fn mi_stats_print_out(out: extern "C" fn(*const c_char, *mut c_void), argument: *mut c_void);
 }
 
 /// The bytes that mimalloc sets aside for a block of `bytes`: steps of 8 up to 64, then four steps a doubling, and pages.
@@ -44,6 +45,20 @@ const fn block_bytes(bytes: usize) -> usize {
 /// threads the system calls.
 pub fn release_free_memory(at_once: bool) {
     mi_collect(at_once);
+}
+
+/// What the allocator says about itself, for people.
+pub fn report() -> String {
+    extern "C" fn add(piece: *const c_char, text: *mut c_void) {
+        // SAFETY: mimalloc gives a string that ends with a zero, and hands on our pointer to a `String` that nobody else uses.
+        let (piece, text) = unsafe { (CStr::from_ptr(piece), &mut *text.cast::<String>()) };
+        text.push_str(&piece.to_string_lossy());
+    }
+    // Pieces must not be appended to memory that grows while mimalloc counts its own.
+    let mut text = String::with_capacity(64 * 1024);
+    // SAFETY: the function is called back before this returns, with the pointer to `text`.
+    unsafe { mi_stats_print_out(add, (&raw mut text).cast()) };
+    text
 }
 
 // SAFETY: mimalloc keeps the contract of an allocator; its blocks are aligned to a word (8 bytes on the 64-bit machines that we

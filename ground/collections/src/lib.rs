@@ -19,7 +19,9 @@ pub mod sorted;
 mod sync;
 mod table;
 
-pub use allocator::{Gauge, Mimalloc, allocated_bytes, allocated_bytes_peak, release_free_memory};
+pub use allocator::{
+    Gauge, Mimalloc, allocated_bytes, allocated_bytes_peak, release_free_memory, report as allocator_report,
+};
 pub use chunked::ChunkedList;
 pub use entry::{Entry, EntryMut, EntryRef, INLINE_BYTES_MAX, ObjectSlot, OwnedValue, Value, View};
 pub use hash::hash;

@@ -19,8 +19,16 @@ impl Outbox {
         if self.first.is_none() {
             self.first = Some(buffer);
         } else {
-            self.rest.get_or_insert_default().push_back(buffer);
+            self.push_behind(buffer);
         }
+    }
+
+    /// Whoever is slow to read many small pieces must not make us keep a large buffer for each.
+    fn push_behind(&mut self, mut buffer: Vec<u8>) {
+        if buffer.capacity() / 4 * 3 > buffer.len() {
+            buffer.shrink_to_fit();
+        }
+        self.rest.get_or_insert_default().push_back(buffer);
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -76,18 +84,32 @@ mod tests {
     #[test]
     fn buffers_leave_in_order_and_come_back_empty() {
         let mut outbox = Outbox::default();
-        for word in ["one", "three", "five"] {
-            outbox.push(word.into());
+        let long = vec![b'x'; 1000];
+        for buffer in [b"one".to_vec(), long.clone(), b"five".to_vec()] {
+            outbox.push(buffer);
         }
         assert_eq!(outbox.sent(2), (2, None));
-        assert_eq!(outbox.pieces().collect::<Vec<_>>(), [&b"e"[..], b"three", b"five"]);
+        assert_eq!(outbox.pieces().collect::<Vec<_>>(), [&b"e"[..], &long, b"five"]);
         assert_eq!(outbox.len(), 3);
-        assert_eq!(outbox.sent(100), (1, Some(vec![])));
-        assert_eq!(outbox.sent(4), (4, None));
+        assert_eq!(outbox.sent(long.len() + 1), (1, Some(vec![])));
+        assert_eq!(outbox.sent(long.len() - 1), (long.len() - 1, None));
         outbox.clear(true);
-        assert_eq!(outbox.pieces().collect::<Vec<_>>(), [b"e"]);
+        assert_eq!(outbox.pieces().collect::<Vec<_>>(), [b"x"]);
         outbox.clear(false);
         assert!(outbox.is_empty());
         assert_eq!(outbox.sent(1), (0, None));
+    }
+
+    #[test]
+    fn small_buffers_that_wait_take_little() {
+        let mut outbox = Outbox::default();
+        for _ in 0..1000 {
+            let mut buffer = Vec::with_capacity(64 * 1024);
+            buffer.extend_from_slice(b"0123456789");
+            outbox.push(buffer);
+        }
+        let kept: usize = outbox.rest.iter().flat_map(|rest| rest.iter()).map(Vec::capacity).sum();
+        assert!(kept < 20_000, "{kept}");
+        assert_eq!(outbox.pieces().map(<[u8]>::len).sum::<usize>(), 10_000);
     }
 }

@@ -259,6 +259,11 @@ impl Reactor {
         self.slots.get(token).map_or(0, |slot| slot.unsent_bytes)
     }
 
+    /// The number of buffers that these bytes are in.
+    pub fn unsent_buffers(&mut self, token: Token) -> usize {
+        self.slots.get(token).map_or(0, |slot| slot.outbox.len())
+    }
+
     /// No `Received` or `PeerClosed` comes until [`Self::resume_receive`]; the kernel's buffers fill and the peer has to wait.
     pub fn pause_receive(&mut self, token: Token) {
         let Some(slot) = self.slots.get(token) else { return };

@@ -110,6 +110,11 @@ impl Log {
         self.end.load(Ordering::Acquire)
     }
 
+    /// Bytes that wait to be written.
+    pub fn unwritten_bytes(&self) -> usize {
+        self.end().saturating_sub(self.written.load(Ordering::Acquire)) as usize
+    }
+
     /// Everything before is on the disk.
     pub fn durable(&self) -> u64 {
         self.durable.load(Ordering::Acquire)

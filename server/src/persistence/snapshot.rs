@@ -303,6 +303,11 @@ impl Walker {
         Walker { encoder: job.format.encoder(), job, shard: None, keys: 0, selected: None, sleeps: false }
     }
 
+    /// Bytes of memory that the whole snapshot takes beside the data, about.
+    pub fn memory_bytes(&self) -> usize {
+        self.job.memory_bytes()
+    }
+
     /// Whether it could take a step at once.
     pub fn has_work(&self) -> bool {
         !self.sleeps

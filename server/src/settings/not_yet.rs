@@ -43,7 +43,6 @@ const NAMES: &[&str] = &[
     "tls-client-key-file",
     "tls-client-key-file-pass",
     "bind-source-addr",
-    "maxmemory-clients",
     "client-default-resp",
     "active-expire-effort",
     "enable-protected-configs",

@@ -145,6 +145,7 @@ impl Worker {
         crate::commands::pubsub::end_all(&mut session, self.shared);
         self.shared.monitors.remove(&mut session);
         crate::tracking::end(&mut session, self.shared);
+        self.discharge(&mut session);
         self.tokens.remove(&session.id());
         self.shared.registry.remove(session.id());
         self.shared.desks[self.id].connections.fetch_sub(1, Ordering::Relaxed);

@@ -312,6 +312,9 @@ mod tests {
             assert_eq!(db.events(), ["georadiusstore d"]);
             let score = db.run("ZSCORE d Catania");
             assert!(score.starts_with("56.44125787"), "{score}");
+            db.check("GEORADIUS g 15 37 100 km STOREDIST e STORE f STORE d", 1);
+            db.check("ZSCORE d Catania", "3479447370796909");
+            db.check("EXISTS e f", 0);
             db.check("GEORADIUSBYMEMBER g Palermo 100 km COUNT 1 STORE text", 1);
             db.check("ZRANGE text 0 -1", ["Palermo"]);
             db.check("GEOSEARCHSTORE d g FROMLONLAT 0 0 BYRADIUS 1 m", 0);
@@ -364,7 +367,8 @@ mod tests {
             ("GEOSEARCH g FROMLONLAT 1 1 BYRADIUS 1 m STORE d", Error::SYNTAX),
             ("GEOSEARCHSTORE d g FROMLONLAT 1 1 BYRADIUS 1 m WITHDIST", Error::GEO_SEARCH_STORE_WITH),
             ("GEORADIUS g 1 1 1 m WITHHASH STORE d", Error::GEO_STORE_WITH),
-            ("GEORADIUS g 1 1 1 m STORE d STOREDIST e", Error::SYNTAX),
+            ("GEORADIUS g 1 1 1 m STORE STORE ASC", Error::SYNTAX),
+            ("GEORADIUS g 1 1 1 m STOREDIST STORE STORE d", Error::SYNTAX),
             ("GEORADIUS_RO g 1 1 1 m STORE d", Error::SYNTAX),
             ("GEORADIUS g a 1 1 m", Error::NOT_A_FLOAT),
             ("GEORADIUS g 1 1 a m", Error::GEO_RADIUS),

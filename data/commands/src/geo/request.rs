@@ -5,6 +5,7 @@ use super::measures::{read_length, read_point, read_unit};
 use super::places::place;
 use super::shape::Shape;
 use crate::{Args, Error, Key};
+use ochre_text::case;
 use ochre_values::sorted_set::SortedSetRef;
 use std::cmp::Ordering;
 
@@ -145,10 +146,11 @@ impl<'a> Request<'a> {
                     return Err(Error::GEO_COUNT);
                 }
                 self.count = Some(usize::try_from(count).unwrap_or(usize::MAX));
-            } else if behind >= 1 && form.takes_store() && self.destination.is_none() && args.option("STORE") {
-                self.destination = Some(args.key());
-            } else if behind >= 1 && form.takes_store() && self.destination.is_none() && args.option("STOREDIST") {
-                self.destination = Some(args.key());
+            } else if behind >= 1 && form.takes_store() && args.option("STORE") {
+                self.destination = Some(read_destination(args)?);
+                self.stores_distance = false;
+            } else if behind >= 1 && form.takes_store() && args.option("STOREDIST") {
+                self.destination = Some(read_destination(args)?);
                 self.stores_distance = true;
             } else if form == Form::SearchStore && args.option("STOREDIST") {
                 self.stores_distance = true;
@@ -251,6 +253,15 @@ impl<'a> Request<'a> {
             self.order.get_or_insert(Order::Nearest);
         }
         Ok(())
+    }
+}
+
+/// Reads the key behind STORE or STOREDIST. It cannot itself be called so: the key specification would take it for the option,
+/// and another key would be locked.
+fn read_destination<'a>(args: &mut Args<'a>) -> Result<Key<'a>, Error> {
+    match args.peek() {
+        Some(word) if case::is(word, "STORE") || case::is(word, "STOREDIST") => Err(Error::SYNTAX),
+        _ => Ok(args.key()),
     }
 }
 

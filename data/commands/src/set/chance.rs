@@ -68,7 +68,8 @@ fn spop_many(data: &mut Locked<'_>, key: &Key<'_>, args: &mut Args<'_>, reply: &
         data.remove(key);
         data.changed_times(key, Class::SET, "spop", total as u64);
         data.deleted(key);
-        data.log(&[b"UNLINK", key.bytes()]);
+        let name: &[u8] = if data.context().lazy_server_del { b"UNLINK" } else { b"DEL" };
+        data.log(&[name, key.bytes()]);
     } else {
         reply.set(count);
         let mut popped = Vec::new();

@@ -96,6 +96,23 @@ impl Parser {
         Parser::default()
     }
 
+    /// Bytes at the beginning of the command that is awaited that are understood: whole arguments, and the length of the next.
+    pub fn understood(&self) -> usize {
+        self.partial.as_ref().map_or(0, |partial| partial.progress.position)
+    }
+
+    /// Where the argument that is awaited says that it ends, from the beginning of the command; `None` before it has said so.
+    pub fn announced_end(&self) -> Option<usize> {
+        let progress = &self.partial.as_ref()?.progress;
+        progress.bulk_len.map(|length| progress.position + length + 2)
+    }
+
+    /// Bytes that the parser itself keeps of a command that is not complete.
+    pub fn memory_bytes(&self) -> usize {
+        let spans = |partial: &Partial| size_of::<Partial>() + partial.spans.capacity() * size_of::<Span>();
+        self.partial.as_deref().map_or(0, spans)
+    }
+
     /// Whether the start of a command was seen, but not its end.
     pub fn is_within_command(&self) -> bool {
         self.partial.is_some()

@@ -45,7 +45,7 @@ pub fn describe(client: &Client, shared: &Shared, now_ms: u64) -> String {
     let _ = write!(
         line,
         "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={} sub={} psub={} ssub={} multi={} watch={} \
-         qbuf={query_buffer} qbuf-free=0 argv-mem={} multi-mem=0 rbs={output} rbp={output} obl=0 oll={} omem={output} \
+         qbuf={query_buffer} qbuf-free={} argv-mem={} multi-mem={} rbs=0 rbp=0 obl=0 oll={} omem={output} \
          tot-mem={} events=r cmd={command} user={} redir={} resp={} lib-name={} lib-ver={} capa={} io-thread={} \
          tot-net-in={} tot-net-out={} tot-cmds={}",
         client.id,
@@ -62,9 +62,11 @@ pub fn describe(client: &Client, shared: &Shared, now_ms: u64) -> String {
         client.shard_subscriptions.load(Relaxed),
         client.queued.load(Relaxed),
         client.watched.load(Relaxed),
-        query_buffer,
-        usize::from(output > 0),
-        std::mem::size_of::<Client>() + std::mem::size_of::<crate::session::Session>() + query_buffer + output,
+        client.query_buffer_free.load(Relaxed),
+        client.argument_bytes.load(Relaxed),
+        client.multi_bytes.load(Relaxed),
+        client.output_buffers.load(Relaxed),
+        client.memory_bytes.load(Relaxed),
         texts.user,
         client.redirect.load(Relaxed),
         client.protocol.load(Relaxed),

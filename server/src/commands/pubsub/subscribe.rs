@@ -20,7 +20,12 @@ pub struct Subscriptions {
     channels: HashSet<Box<[u8]>>,
     patterns: HashSet<Box<[u8]>>,
     shards: HashSet<Box<[u8]>>,
+    /// What all these names take, here and in the registry, bytes about.
+    pub bytes: usize,
 }
+
+/// What it takes to remember a name in a set, the name itself left out.
+const NAME_BYTES: usize = 48;
 
 impl Subscriptions {
     fn names(&mut self, kind: Kind) -> &mut HashSet<Box<[u8]>> {
@@ -119,6 +124,7 @@ fn begin(
     let subscriptions = call.session.subscriptions.get_or_insert_default();
     for name in args.rest().iter() {
         if subscriptions.names(kind).insert(name.into()) {
+            subscriptions.bytes += 2 * (name.len() + NAME_BYTES);
             let registry = &call.worker.shared.pubsub;
             registry.write().unwrap_or_else(PoisonError::into_inner).add(kind, name, subscriber);
         }
@@ -146,6 +152,7 @@ fn end(
     }
     for name in &names {
         if subscriptions.names(kind).remove(name) {
+            subscriptions.bytes -= 2 * (name.len() + NAME_BYTES);
             let registry = &call.worker.shared.pubsub;
             registry.write().unwrap_or_else(PoisonError::into_inner).remove(kind, name, subscriber);
         }

@@ -28,7 +28,7 @@ const DOCTOR: Command = Command::new(Group::Server, "DOCTOR", "", doctor)
 const TOO_LITTLE_BYTES: u64 = 5 << 20;
 
 fn doctor(call: &mut SessionCall<'_>, _: &mut Args<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {
-    let memory = info::memory_use(call.shared());
+    let memory = info::memory_use(call.shared(), 0);
     let mut findings = Vec::new();
     if memory.used_bytes_max as f64 > memory.used_bytes as f64 * 1.5 {
         findings.push(
@@ -63,26 +63,29 @@ const MALLOC_STATS: Command = Command::new(Group::Server, "MALLOC-STATS", "", ma
     .tips(TIPS);
 
 fn malloc_stats(call: &mut SessionCall<'_>, _: &mut Args<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {
-    let memory = info::memory_use(call.shared());
+    let memory = info::memory_use(call.shared(), 0);
     let text = format!(
-        "mimalloc: {} bytes allocated, {} at most; {} bytes resident, {} at most\n",
+        "mimalloc: {} bytes allocated, {} at most; {} bytes resident, {} at most\n{}",
         memory.used_bytes,
         memory.used_bytes_max,
         memory.resident_bytes,
-        crate::system::resident_bytes_max()
+        crate::system::resident_bytes_max(),
+        ochre_collections::allocator_report()
     );
     reply.verbatim("txt", text.as_bytes());
     Ok(())
 }
 
 const PURGE: Command = Command::new(Group::Server, "PURGE", "", purge)
-    .summary("Asks the allocator to give memory back to the system; it does so by itself.")
+    .summary("Makes the allocator give free memory back to the system at once; within a second it does so by itself.")
     .cost("O(1)")
     .since("4.0.0")
     .flags(LOADING)
     .tips(&["request_policy:all_shards", "response_policy:all_succeeded"]);
 
-fn purge(_: &mut SessionCall<'_>, _: &mut Args<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {
+fn purge(call: &mut SessionCall<'_>, _: &mut Args<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {
+    // Every loop has a heap of its own.
+    call.shared().tell_all(|| crate::shared::Message::ReleaseMemory);
     reply.ok();
     Ok(())
 }
@@ -106,9 +109,10 @@ fn stats(call: &mut SessionCall<'_>, _: &mut Args<'_>, reply: &mut Reply<'_>) ->
         (0..data.databases()).map(|db| (data.size(db).keys, data.table_bytes(db))).collect::<Vec<_>>()
     });
     let Some(sizes) = sizes else { return Ok(()) };
-    let memory = info::memory_use(shared);
     let keys: usize = sizes.iter().map(|(keys, _)| keys).sum();
     let table_bytes: usize = sizes.iter().map(|(_, bytes)| bytes).sum();
+    let memory = info::memory_use(shared, table_bytes as u64);
+    let log_bytes = crate::pressure::log_buffer_bytes(shared) as u64;
     let added = memory.used_bytes.saturating_sub(memory.startup_bytes);
     let before = [
         ("peak.allocated", Figure::Count(memory.used_bytes_max)),
@@ -119,18 +123,18 @@ fn stats(call: &mut SessionCall<'_>, _: &mut Args<'_>, reply: &mut Reply<'_>) ->
         ("clients.slaves", Figure::Count(0)),
         ("clients.normal", Figure::Count(memory.clients_bytes)),
         ("cluster.links", Figure::Count(0)),
-        ("aof.buffer", Figure::Count(0)),
+        ("aof.buffer", Figure::Count(log_bytes)),
         ("lua.caches", Figure::Count(0)),
         ("functions.caches", Figure::Count(0)),
     ];
     let after = [
         ("overhead.db.hashtable.lut", Figure::Count(table_bytes as u64)),
         ("overhead.db.hashtable.rehashing", Figure::Count(0)),
-        ("overhead.total", Figure::Count(memory.overhead_bytes() + table_bytes as u64)),
+        ("overhead.total", Figure::Count(memory.overhead_bytes())),
         ("db.dict.rehashing.count", Figure::Count(0)),
         ("keys.count", Figure::Count(keys as u64)),
         ("keys.bytes-per-key", Figure::Count(added.checked_div(keys as u64).unwrap_or(0))),
-        ("dataset.bytes", Figure::Count(memory.dataset_bytes().saturating_sub(table_bytes as u64))),
+        ("dataset.bytes", Figure::Count(memory.dataset_bytes())),
         ("dataset.percentage", Figure::Ratio(memory.dataset_percent())),
         ("peak.percentage", Figure::Ratio(memory.peak_percent())),
         ("allocator.allocated", Figure::Count(memory.used_bytes)),

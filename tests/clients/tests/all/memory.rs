@@ -136,3 +136,70 @@ fn watchers_and_subscribers_are_told_of_evictions() {
         client.check("EXEC", "nil");
     });
 }
+
+#[test]
+fn the_largest_clients_go_when_all_take_too_much() {
+    in_each_layout(|server| {
+        let mut client = server.client();
+        client.check("CLIENT NO-EVICT ON", "OK");
+        client.check("CONFIG SET maxmemory-clients 2mb", "OK");
+        let mut small = server.raw();
+        small.send("*1\r\n$300000\r\n").send(vec![b'x'; 200_000]);
+        let mut large = server.raw();
+        // It is cut off while it sends.
+        let _ = large.try_send("*1\r\n$3000000\r\n").and_then(|()| large.try_send(vec![b'x'; 3_000_000]));
+        eventually("the large one is disconnected", || figure(&mut client, "stats", "evicted_clients") == 1);
+        assert_eq!(figure(&mut client, "clients", "connected_clients"), 2);
+        let list = client.run("CLIENT LIST");
+        assert!(list.contains(" qbuf=200000 ") && list.contains(" argv-mem=13 "), "{list}");
+        client.check("CONFIG SET maxmemory-clients 100kb", "OK");
+        eventually("the small one, too", || figure(&mut client, "clients", "connected_clients") == 1);
+    });
+}
+
+#[test]
+fn who_does_not_read_is_disconnected_at_the_limit_of_its_class() {
+    in_each_layout(|server| {
+        let mut client = server.client();
+        let set = |client: &mut Client, limits: &str| {
+            assert_eq!(client.run_words(&["CONFIG", "SET", "client-output-buffer-limit", limits]), "OK");
+        };
+        // A pipeline's replies count as they come, not when all are there.
+        set(&mut client, "normal 4mb 0 0");
+        let value = "v".repeat(1_000_000);
+        assert_eq!(client.run_words(&["SET", "large", value.as_str()]), "OK");
+        let mut greedy = server.raw();
+        let _ = greedy.try_send("GET large\r\n".repeat(2000));
+        eventually("the greedy one is disconnected", || figure(&mut client, "clients", "connected_clients") == 1);
+        assert!(figure(&mut client, "memory", "used_memory_peak") < 40 * MIB);
+        // Subscribers and those who monitor, too.
+        set(&mut client, "normal 0 0 0 pubsub 1mb 0 0");
+        for words in ["SUBSCRIBE channel\r\n", "MONITOR\r\n"] {
+            let before = figure(&mut client, "stats", "client_output_buffer_limit_disconnections");
+            let mut silent = server.raw();
+            silent.send(words);
+            let message = "m".repeat(100_000);
+            eventually("it is disconnected", || {
+                client.run_words(&["PUBLISH", "channel", message.as_str()]);
+                figure(&mut client, "stats", "client_output_buffer_limit_disconnections") == before + 1
+            });
+        }
+    });
+}
+
+#[test]
+fn the_soft_limit_is_enforced_though_nobody_writes() {
+    in_each_layout(|server| {
+        let mut client = server.client();
+        let limits = "normal 0 1mb 1";
+        assert_eq!(client.run_words(&["CONFIG", "SET", "client-output-buffer-limit", limits]), "OK");
+        let value = "v".repeat(20_000_000);
+        assert_eq!(client.run_words(&["SET", "large", value.as_str()]), "OK");
+        let mut greedy = server.raw();
+        greedy.send("GET large\r\n");
+        eventually("it waits", || {
+            client.run("CLIENT LIST").lines().any(|line| !line.contains(" omem=0 ") && line.contains("cmd=get"))
+        });
+        eventually("the greedy one is disconnected", || !client.run("CLIENT LIST").contains("cmd=get"));
+    });
+}

@@ -15,14 +15,18 @@ pub struct MemoryUse {
     pub resident_bytes: u64,
     /// In use before the first client came.
     pub startup_bytes: u64,
-    /// Buffers of clients.
+    /// Clients, their buffers above all.
     pub clients_bytes: u64,
+    /// The databases' tables, without keys and values.
+    pub tables_bytes: u64,
+    /// Buffers of the log and of replicas.
+    pub buffers_bytes: u64,
 }
 
 impl MemoryUse {
     /// Everything but keys and values.
     pub fn overhead_bytes(&self) -> u64 {
-        self.startup_bytes + self.clients_bytes
+        self.startup_bytes + self.clients_bytes + self.tables_bytes + self.buffers_bytes
     }
 
     pub fn dataset_bytes(&self) -> u64 {
@@ -45,24 +49,24 @@ impl MemoryUse {
 }
 
 /// What the process uses now.
-pub fn memory_use(shared: &Shared) -> MemoryUse {
+/// `tables_bytes`: what the tables of all databases take besides their entries.
+pub fn memory_use(shared: &Shared, tables_bytes: u64) -> MemoryUse {
     let used_bytes = ochre_collections::allocated_bytes() as u64;
-    let buffers = |client: &crate::clients::Client| {
-        use std::sync::atomic::Ordering::Relaxed;
-        client.query_buffer.load(Relaxed) + client.output_bytes.load(Relaxed)
-    };
+    let taken = |client: &crate::clients::Client| client.memory_bytes.load(std::sync::atomic::Ordering::Relaxed);
     MemoryUse {
         used_bytes,
         used_bytes_max: (ochre_collections::allocated_bytes_peak() as u64).max(used_bytes),
         resident_bytes: system::resident_bytes(),
         startup_bytes: shared.startup_bytes.min(used_bytes),
-        clients_bytes: shared.registry.all().iter().map(|client| buffers(client) as u64).sum(),
+        tables_bytes,
+        buffers_bytes: crate::pressure::uncounted_bytes(shared) as u64,
+        clients_bytes: shared.registry.all().iter().map(|client| taken(client) as u64).sum(),
     }
 }
 
 pub(super) fn memory(page: &mut Page, facts: &Facts) {
     let shared = facts.shared;
-    let memory = memory_use(shared);
+    let memory = facts.memory;
     let settings = &shared.settings;
     let maxmemory = settings.memory.maxmemory_bytes.get();
     let policy = settings.get("maxmemory-policy").unwrap_or_default();
@@ -118,7 +122,8 @@ pub(super) fn memory(page: &mut Page, facts: &Facts) {
         "mem_clients_slaves",
     ]);
     page.field("mem_clients_normal", memory.clients_bytes);
-    page.zeros(&["mem_cluster_links", "mem_aof_buffer"]);
+    page.field("mem_cluster_links", 0);
+    page.field("mem_aof_buffer", crate::pressure::log_buffer_bytes(shared));
     page.field("mem_allocator", "mimalloc");
     page.zeros(&["mem_overhead_db_hashtable_rehashing", "active_defrag_running"]);
     page.field("lazyfree_pending_objects", shared.lazyfree.pending_keys());

@@ -15,7 +15,7 @@ use ochre_text::case;
 use std::fmt::{Display, Write};
 
 pub use activity::{each_command, latencies};
-pub use memory::memory_use;
+pub use memory::{MemoryUse, memory_use};
 
 pub const INFO: Command = Command::new(Group::Server, "INFO", "[section [section ...]]", info)
     .summary("Replies facts and counters about the server, by sections.")
@@ -52,7 +52,7 @@ struct Section {
 const SECTIONS: &[Section] = &[
     section("SERVER", "Server", Shown::ByDefault, process::server),
     section("CLIENTS", "Clients", Shown::ByDefault, activity::clients),
-    section("MEMORY", "Memory", Shown::ByDefault, memory::memory),
+    section(MEMORY, "Memory", Shown::ByDefault, memory::memory),
     section("PERSISTENCE", "Persistence", Shown::ByDefault, services::persistence),
     section("THREADS", "Threads", Shown::InAll, activity::threads),
     section("STATS", "Stats", Shown::ByDefault, activity::stats),
@@ -69,6 +69,7 @@ const SECTIONS: &[Section] = &[
 ];
 
 const KEYSPACE: &str = "KEYSPACE";
+const MEMORY: &str = "MEMORY";
 
 const fn section(name: &'static str, title: &'static str, shown: Shown, write: fn(&mut Page, &Facts)) -> Section {
     Section { name, title, shown, write }
@@ -82,6 +83,8 @@ struct Facts {
     backend: &'static str,
     /// Sizes of all databases, if they are wanted.
     databases: Vec<DatabaseSize>,
+    /// What was used before this page was begun.
+    memory: MemoryUse,
 }
 
 /// The text as it grows: `name:value` lines.
@@ -109,7 +112,9 @@ pub struct InfoField {
 /// command.
 pub fn info_fields(shared: &'static Shared) -> Vec<InfoField> {
     const BY_COMMAND: &[&str] = &["COMMANDSTATS", "LATENCYSTATS", "ERRORSTATS", KEYSPACE];
-    let facts = Facts { shared, now_ms: ochre_clock::now_ms(), backend: "", databases: Vec::new() };
+    // The databases' tables are not looked at: that would need their locks.
+    let memory = memory_use(shared, 0);
+    let facts = Facts { shared, now_ms: ochre_clock::now_ms(), backend: "", databases: Vec::new(), memory };
     let mut page = Page(String::with_capacity(8 * 1024));
     let all = SECTIONS.iter().filter(|section| section.shown != Shown::Named && !BY_COMMAND.contains(&section.name));
     all.for_each(|section| (section.write)(&mut page, &facts));
@@ -120,19 +125,23 @@ pub fn info_fields(shared: &'static Shared) -> Vec<InfoField> {
 fn info(call: &mut SessionCall<'_>, args: &mut Args<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {
     let wanted: Vec<&[u8]> = args.rest().iter().collect();
     let sections: Vec<&Section> = SECTIONS.iter().filter(|section| is_wanted(section, &wanted)).collect();
-    let mut databases = Vec::new();
-    if sections.iter().any(|section| section.name == KEYSPACE) {
+    let (mut databases, mut tables_bytes) = (Vec::new(), 0);
+    if sections.iter().any(|section| [KEYSPACE, MEMORY].contains(&section.name)) {
         let locks = call.shared().keyspace.all_shards();
-        let Some(sizes) = call.with_data(locks, |data| (0..data.databases()).map(|db| data.size(db)).collect()) else {
-            return Ok(());
-        };
-        databases = sizes;
+        let sizes = call.with_data(locks, |data| {
+            let bytes: usize = (0..data.databases()).map(|db| data.table_bytes(db)).sum();
+            ((0..data.databases()).map(|db| data.size(db)).collect(), bytes as u64)
+        });
+        let Some(sizes) = sizes else { return Ok(()) };
+        (databases, tables_bytes) = sizes;
     }
+    let memory = memory_use(call.shared(), tables_bytes);
     let facts = Facts {
         shared: call.shared(),
         now_ms: call.worker.context.now_ms,
         backend: call.reactor.backend_name(),
         databases,
+        memory,
     };
     let mut page = Page(String::with_capacity(8 * 1024));
     for section in sections {
