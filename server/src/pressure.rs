@@ -107,7 +107,7 @@ const GHOST_BYTES_MAX: u64 = 64 << 20;
 fn patience_ns(tenacity: u64) -> u64 {
     match tenacity {
         0..=10 => 50_000 * tenacity,
-        11..=99 => (500_000.0 * 1.15_f64.powi(tenacity as i32 - 10)) as u64,
+        11..=99 => (500_000.0 * 1.15_f64.powi(tenacity as i32 - 10)).round() as u64,
         _ => u64::MAX,
     }
 }

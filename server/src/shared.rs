@@ -25,7 +25,8 @@ use ochre_commands::table::{Row, Table};
 use ochre_keyspace::{Keyspace, Waiter};
 use ochre_reactor::Waker;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
-use std::sync::{Arc, Mutex, OnceLock, RwLock};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError, RwLock};
+use std::time::Duration;
 
 /// The function behind a command: on data, under locks, or on the session.
 #[derive(Clone, Copy)]
@@ -159,6 +160,8 @@ pub struct Shared {
     pub startup_bytes: u64,
     /// Grows with each CONFIG SET: a loop whose copies are older takes them anew before it runs another command.
     pub settings_version: AtomicU64,
+    /// Told whenever a loop has taken them.
+    pub settings_taken: SettingsTaken,
     pub listeners: OpenListeners,
     pub lazyfree: Lazyfree,
     pub command_logs: CommandLogs,
@@ -179,6 +182,13 @@ pub struct Shared {
     pub supervisor: crate::service::Supervisor,
     /// Set once connections are accepted.
     pub is_serving: AtomicBool,
+}
+
+/// Where one waits until the loops work with new settings.
+#[derive(Default)]
+pub struct SettingsTaken {
+    lock: Mutex<()>,
+    changed: Condvar,
 }
 
 /// What DEBUG turns on and off.
@@ -213,6 +223,29 @@ impl Shared {
     pub fn tell_all(&self, make: impl Fn() -> Message) {
         for desk in self.desks.iter() {
             desk.post(make());
+        }
+    }
+
+    /// A loop says that it works with the settings of this version.
+    #[inline]
+    pub fn note_settings_taken(&self, desk: &Desk, version: u64) {
+        if desk.settings_version.load(Ordering::Relaxed) != version {
+            // Under the lock, so that who is about to wait for it does not miss it.
+            let _guard = self.settings_taken.lock.lock().unwrap_or_else(PoisonError::into_inner);
+            desk.settings_version.store(version, Ordering::Release);
+            self.settings_taken.changed.notify_all();
+        }
+    }
+
+    /// Waits until every loop works with the settings of now, or the server ends. Not for a loop's own thread.
+    pub fn wait_for_loops(&self) {
+        let version = self.settings_version.load(Ordering::Acquire);
+        let is_behind = |desk: &Desk| desk.settings_version.load(Ordering::Acquire) < version;
+        let mut guard = self.settings_taken.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        while self.desks.iter().any(is_behind) && !self.shutting_down.load(Ordering::Relaxed) {
+            // Loops that have ended say nothing any more.
+            let waited = self.settings_taken.changed.wait_timeout(guard, Duration::from_millis(100));
+            guard = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 

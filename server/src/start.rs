@@ -16,7 +16,7 @@ use crate::pressure::SharedPressure;
 use crate::rates::Rates;
 use crate::service::Supervisor;
 use crate::settings::Settings;
-use crate::shared::{DebugSwitches, Run, Shared, command_table};
+use crate::shared::{DebugSwitches, Run, SettingsTaken, Shared, command_table};
 use crate::slow_commands::CommandLogs;
 use crate::worker::Worker;
 use crate::{admin, crash, listen, log, oom, service, settings_apply, settings_view, signals};
@@ -103,6 +103,7 @@ fn serve(
         executable,
         startup_bytes: ochre_collections::allocated_bytes() as u64,
         settings_version: 0.into(),
+        settings_taken: SettingsTaken::default(),
         listeners: listen::OpenListeners::default(),
         lazyfree: Lazyfree::start().map_err(|error| format!("Can't start the thread that frees: {error}"))?,
         command_logs: CommandLogs::default(),

@@ -148,7 +148,7 @@ impl Worker {
         // Commands and busy time of all turns so far.
         let mut before = (0, 0);
         while !self.stopping {
-            desk.settings_version.store(self.settings_version, Ordering::Release);
+            self.shared.note_settings_taken(desk, self.settings_version);
             let walks = self.walker.as_ref().is_some_and(snapshot::Walker::has_work);
             let has_work = !self.runnable.is_empty()
                 || !self.ready.is_empty()

@@ -12,7 +12,7 @@ use std::fs::File;
 use std::io::{Seek, SeekFrom};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// What is known of the files, beside those that are written to.
 pub struct Aof {
@@ -317,7 +317,7 @@ pub fn start(shared: &'static Shared) -> Result<(), String> {
     shared.loading.begin(shared, 0);
     let body = move || match load(shared).and_then(|loaded| open(shared, loaded)) {
         Ok(()) => {
-            wait_for_loops(shared);
+            shared.wait_for_loops();
             shared.loading.end(shared);
             crate::service::ready(shared);
         }
@@ -336,15 +336,6 @@ fn stored_bytes(folder: &Folder) -> u64 {
     match folder.read_manifest() {
         Ok(Some(manifest)) => folder.size_bytes(&manifest),
         _ => std::fs::metadata(folder.old_file()).map_or(0, |meta| meta.len()),
-    }
-}
-
-/// Waits until every loop works with the settings of now, and so makes units for the log if it is wanted.
-pub fn wait_for_loops(shared: &Shared) {
-    let version = shared.settings_version.load(Ordering::Acquire);
-    let is_behind = |desk: &crate::shared::Desk| desk.settings_version.load(Ordering::Acquire) < version;
-    while shared.desks.iter().any(is_behind) && !shared.shutting_down.load(Ordering::Relaxed) {
-        std::thread::sleep(Duration::from_millis(1));
     }
 }
 

@@ -123,7 +123,7 @@ fn prepare(shared: &'static Shared) -> Result<(), String> {
             }
         }
     };
-    aof::wait_for_loops(shared);
+    shared.wait_for_loops();
     log::notice(format_args!("Background append only file rewriting started by pid {}", std::process::id()));
     let settings = &shared.settings.persistence;
     let keeps_file = next.is_some();

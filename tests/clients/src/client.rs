@@ -16,7 +16,14 @@ impl Client {
 
     /// Connects as `info` says.
     pub fn with(info: ConnectionInfo) -> Result<Client, RedisError> {
-        let connection = redis::Client::open(info)?.get_connection_with_timeout(PATIENCE)?;
+        let client = redis::Client::open(info)?;
+        let connection = loop {
+            match client.get_connection_with_timeout(PATIENCE) {
+                // A signal (of a child that ended, say) came while it waited.
+                Err(error) if error.is_io_error() && error.to_string().contains("Interrupted") => {}
+                result => break result?,
+            }
+        };
         connection.set_read_timeout(Some(PATIENCE))?;
         connection.set_write_timeout(Some(PATIENCE))?;
         Ok(Client { connection })

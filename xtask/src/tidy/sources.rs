@@ -16,6 +16,7 @@ const SLEEPING: &[(&str, &str)] = &[
     ("ground/collections/src/lock/shards.rs", "who waits for shards without a client to park backs off"),
     ("server/src/admin.rs", "short of descriptors, trying again at once would only keep a core busy"),
     ("server/src/commands/server/debug.rs", "DEBUG SLEEP is there to sleep"),
+    ("server/src/persistence/writer.rs", "DEBUG AOF-FLUSH-SLEEP is there to sleep"),
     ("server/src/listen.rs", "a port that a killed process still holds is waited for"),
     ("tests/clients/src/wait.rs", "the one place where tests wait for what a server does by itself"),
 ];

@@ -162,9 +162,9 @@ fn protected_mode_refuses_other_machines_until_there_is_a_password() {
     let script = r#"
         ip link set lo up && ip address add 192.0.2.7/32 dev lo || exit 77
         trap "" PIPE # the server may hang up before it has read anything
-        "$0" --port 7777 --bind 0.0.0.0 --logfile "$1/log" $2 > /dev/null & server=$!
+        "$0" --port 7777 --bind 0.0.0.0 --dir "$1" --logfile "$1/log" $2 > /dev/null & server=$!
         trap "kill $server" EXIT
-        until (exec 3<>/dev/tcp/127.0.0.1/7777) 2>/dev/null; do kill -0 $server || exit 1; done
+        until grep -q "Ready to accept" "$1/log" 2>/dev/null; do kill -0 $server || exit 1; done
         for host in 127.0.0.1 192.0.2.7; do
             exec 3<>/dev/tcp/$host/7777
             printf 'PING\r\nQUIT\r\n' >&3 2>/dev/null

@@ -160,7 +160,7 @@ fn what_was_changed_is_written_back_to_the_file() {
 
 #[test]
 fn a_setting_that_does_nothing_yet_is_named_in_the_log() {
-    let server = Server::start("--appendonly yes");
-    assert!(server.log().contains("WARNING 'appendonly' is set, but does nothing yet"), "{}", server.log());
+    let server = Server::start("--cluster-enabled yes");
+    assert!(server.log().contains("WARNING 'cluster-enabled' is set, but does nothing yet"), "{}", server.log());
     assert!(!Server::start("").log().contains("WARNING"), "nothing was set");
 }
