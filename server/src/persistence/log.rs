@@ -35,6 +35,8 @@ pub struct Log {
     pub(super) written: AtomicU64,
     /// Everything before is on the disk.
     pub(super) durable: AtomicU64,
+    /// Units so far.
+    units: AtomicU64,
     policy: AtomicU8,
     /// Writing or syncing failed, so that nothing may be promised.
     failed: AtomicBool,
@@ -113,6 +115,11 @@ impl Log {
     /// Bytes that wait to be written.
     pub fn unwritten_bytes(&self) -> usize {
         self.end().saturating_sub(self.written.load(Ordering::Acquire)) as usize
+    }
+
+    /// How many units were appended.
+    pub(super) fn units(&self) -> u64 {
+        self.units.load(Ordering::Relaxed)
     }
 
     /// Everything before is on the disk.
@@ -195,6 +202,7 @@ impl Log {
             tail.pending.extend_from_slice(EXEC);
         }
         let added = (tail.pending.len() - before) as u64;
+        self.units.store(self.units.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
         if !tail.kept {
             tail.pending.truncate(before);
         }

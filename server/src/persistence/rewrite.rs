@@ -6,6 +6,7 @@
 
 use super::commands_format::CommandsFormat;
 use super::folder::Folder;
+use super::log::Policy;
 use super::rdb_format::{Purpose, RdbFormat};
 use super::snapshot::{self, Failure, Outcome, Request, Sink};
 use super::writer::Segment;
@@ -215,7 +216,9 @@ fn end(shared: &'static Shared, folder: &Folder, is_snapshot: bool, keeps_file: 
 fn give_up_first_base(shared: &Shared) {
     let state = shared.aof.state();
     let Some(folder) = state.folder.as_ref().filter(|_| state.waits_for_base) else { return };
+    shared.log.set_policy(Policy::Off);
     shared.log.switch(None, None);
+    shared.settings_changed();
     let name = folder.names.incremental_temporary();
     log::notice(format_args!("Removing the temp incr aof file {name}"));
     folder.remove(&name);

@@ -10,7 +10,7 @@ use std::fs::File;
 use std::io::{self, ErrorKind, Write};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A file that is appended to.
 pub struct Segment {
@@ -277,21 +277,77 @@ pub fn system_text(error: &io::Error) -> String {
     }
 }
 
+/// When the last sync served several, the next one waits a little for the rest of them, who have just been answered: else
+/// clients fall into two halves, of which one always waits for the other's sync.
+#[derive(Default)]
+struct Gathering {
+    /// Units before the last flush.
+    units: u64,
+    /// Units that the last sync served.
+    served: u64,
+    /// When so many units are there, all who were answered have come again.
+    expected: u64,
+    sync_took: Duration,
+}
+
+impl Gathering {
+    /// At most so much of the time that a sync takes is waited, and no more than that.
+    const PART_OF_SYNC: u32 = 4;
+    const LIMIT: Duration = Duration::from_millis(2);
+
+    fn wait(&self, log: &Log) {
+        let limit = (self.sync_took / Self::PART_OF_SYNC).min(Self::LIMIT);
+        let began = Instant::now();
+        while self.served > 1 && log.units() < self.expected {
+            let waited = began.elapsed();
+            if waited >= limit {
+                break;
+            }
+            // Whoever appends wakes this thread.
+            std::thread::park_timeout(limit - waited);
+        }
+    }
+
+    fn flushes(&mut self, log: &Log) {
+        let now = log.units();
+        self.served = now - self.units;
+        self.units = now;
+    }
+
+    fn synced(&mut self, log: &Log, took: Duration) {
+        self.expected = log.units() + self.served;
+        self.sync_took = took;
+    }
+}
+
 /// The thread that syncs. `progress` is called whenever the disk, or the system, has more than before.
 pub fn run(log: &Log, stopped: impl Fn() -> bool, progress: impl Fn()) {
     let mut synced_ms = now_ms();
+    let mut gathering = Gathering::default();
     while !stopped() {
         std::thread::park_timeout(PERIOD);
         let before = (log.written.load(Ordering::Acquire), log.durable(), log.has_failed());
         match log.policy() {
             Policy::Always => {
-                while (log.has_pending() || log.is_dirty()) && log.flush(true) {
+                // What failed lies in no tail any more, but is not durable either.
+                while log.has_pending() || log.durable() < log.end() {
+                    let durable = log.durable();
+                    gathering.wait(log);
+                    gathering.flushes(log);
+                    if !log.flush(true) {
+                        break;
+                    }
                     if !log.numbers.sync_paused.load(Ordering::Relaxed) {
+                        let began = Instant::now();
                         if !log.sync() {
                             break;
                         }
+                        gathering.synced(log, began.elapsed());
                     } else {
                         log.durable.fetch_max(log.written.load(Ordering::Acquire), Ordering::Release);
+                    }
+                    if log.durable() == durable {
+                        break;
                     }
                     progress();
                 }
