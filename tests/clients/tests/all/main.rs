@@ -2,6 +2,7 @@
 
 mod acknowledge;
 mod acl;
+mod append_only;
 mod blocking;
 mod clients;
 mod connections;
