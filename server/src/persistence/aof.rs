@@ -25,6 +25,8 @@ pub struct Aof {
     pub last_rewrite_failed: AtomicBool,
     /// The snapshot that is being written as a base.
     pub job: Mutex<Option<Arc<snapshot::Job>>>,
+    /// The rewrite that runs was called off.
+    pub is_cancelled: AtomicBool,
     /// A file is kept, or is about to be.
     pub is_on: AtomicBool,
     /// Seconds, -1 when there was none.
@@ -64,6 +66,7 @@ impl Default for Aof {
             rewrites: AtomicU64::new(0),
             last_rewrite_failed: AtomicBool::new(false),
             job: Mutex::default(),
+            is_cancelled: AtomicBool::new(false),
             is_on: AtomicBool::new(false),
             last_rewrite_s: AtomicI64::new(-1),
             rewrite_began_s: AtomicU64::new(0),

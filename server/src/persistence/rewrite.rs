@@ -79,6 +79,7 @@ pub fn begin(shared: &'static Shared) -> Result<(), ()> {
         return Err(());
     }
     shared.aof.scheduled.store(false, Ordering::SeqCst);
+    shared.aof.is_cancelled.store(false, Ordering::SeqCst);
     shared.aof.rewrite_began_s.store(ochre_clock::now_ms() / 1000, Ordering::Relaxed);
     let body = move || {
         if let Err(error) = prepare(shared) {
@@ -133,6 +134,9 @@ fn prepare(shared: &'static Shared) -> Result<(), String> {
         let next = Arc::clone(&next);
         move |job: &Arc<snapshot::Job>| {
             *shared.aof.job.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(job));
+            if shared.aof.is_cancelled.load(Ordering::SeqCst) {
+                job.cancel();
+            }
             use_next(shared, &next);
         }
     };
@@ -354,8 +358,13 @@ pub fn remove_history(shared: &Shared) {
 
 /// Calls off the rewrite that runs.
 pub fn cancel(shared: &Shared) {
+    if !shared.aof.rewriting.load(Ordering::SeqCst) {
+        return;
+    }
+    log::notice(format_args!("Killing running AOF rewrite child: {}", std::process::id()));
+    // It may not have come to the cut yet.
+    shared.aof.is_cancelled.store(true, Ordering::SeqCst);
     if let Some(job) = &*shared.aof.job.lock().unwrap_or_else(PoisonError::into_inner) {
-        log::notice(format_args!("Killing running AOF rewrite child: {}", std::process::id()));
         job.cancel();
     }
 }
