@@ -114,9 +114,9 @@ impl ThreadScripts {
     pub fn load(&self, code: &[u8]) -> Result<(Library, Vec<Registered>), Error> {
         let (head, body) = library_head(code).map_err(Error::text)?;
         if !head.engine.eq_ignore_ascii_case(b"lua") {
-            return Err(Error::text(format!("ERR Engine '{}' not found", String::from_utf8_lossy(head.engine))));
+            return Err(Error::text(format!("ERR Engine '{}' not found", String::from_utf8_lossy(&head.engine))));
         }
-        let name = String::from_utf8_lossy(head.name).into_owned();
+        let name = String::from_utf8_lossy(&head.name).into_owned();
         let mut host = LoadingHost { until: Instant::now() + LOADING_MAX };
         let registered = self.engine.load_library(&mut host, body);
         let registered = registered.map_err(|text| Error::text(String::from_utf8_lossy(&text).into_owned()))?;

@@ -89,9 +89,23 @@ end
 
 local base = {}
 for _, name in ipairs {
-  'assert', 'error', 'ipairs', 'rawequal', 'select', 'tonumber', 'tostring', 'type', 'unpack', 'gcinfo', '_VERSION',
+  'assert', 'error', 'ipairs', 'rawequal', 'select', 'tonumber', 'tostring', 'type', 'gcinfo', '_VERSION',
 } do base[name] = _G[name] end
 base.pcall, base.xpcall = guarded_pcall, guarded_xpcall
+
+-- Lua's own counts in 32 bits, and what overflows there crashes.
+function base.unpack(list, from, to)
+  if type(list) ~= 'table' then
+    error("bad argument #1 to 'unpack' (table expected, got " .. (list == nil and 'no value' or type(list)) .. ')', 2)
+  end
+  from = from == nil and 1 or tonumber(from)
+  to = to == nil and #list or tonumber(to)
+  if not from then error("bad argument #2 to 'unpack' (number expected)", 2) end
+  if not to then error("bad argument #3 to 'unpack' (number expected)", 2) end
+  if to < from then return end
+  if not (to - from < 7900) or from < -1e9 or to > 1e9 then error('too many results to unpack', 2) end
+  return unpack(list, from, to)
+end
 
 function base.rawget(from, key)
   must_be_table(from, 'rawget')
@@ -177,6 +191,13 @@ for _, name in ipairs { 'concat', 'foreach', 'foreachi', 'getn', 'maxn', 'setn' 
 local raw_insert, raw_remove, raw_sort = table.insert, table.remove, table.sort
 function tables.insert(into, ...)
   if shown[into] then error(READONLY, 0) end
+  if select('#', ...) == 2 then
+    -- Everything from the place on moves, one by one, and cannot be interrupted.
+    local place = tonumber((...))
+    if place and not (place > -1e5 and place < 2e9) then
+      error("bad argument #2 to 'insert' (position out of bounds)", 2)
+    end
+  end
   return raw_insert(into, ...)
 end
 function tables.remove(from, ...)

@@ -44,9 +44,9 @@ impl Flags {
 
 /// What the first line of a library says.
 #[derive(Debug, PartialEq, Eq)]
-pub struct LibraryHead<'a> {
-    pub engine: &'a [u8],
-    pub name: &'a [u8],
+pub struct LibraryHead {
+    pub engine: Vec<u8>,
+    pub name: Vec<u8>,
 }
 
 /// The flags of a script, and the script with an empty first line where it had one of its own, so that lines keep their numbers.
@@ -60,15 +60,14 @@ pub fn script_head(body: &[u8]) -> Result<(Flags, &[u8]), String> {
     let Some(end) = body.iter().position(|byte| *byte == b'\n') else {
         return Err("ERR Invalid script shebang".into());
     };
-    let mut words = words_of(&body[2..end]);
-    let engine = words.next().unwrap_or_default();
+    let (engine, words) = words_of(&body[..end]).ok_or("ERR Invalid engine in script shebang")?;
     if !engine.eq_ignore_ascii_case(b"lua") {
-        return Err(format!("ERR Unexpected engine in script shebang: #!{}", text(engine)));
+        return Err(format!("ERR Unexpected engine in script shebang: #!{}", text(&engine)));
     }
     let mut flags = Flags::default();
     for word in words {
         let Some(list) = word.strip_prefix(b"flags=") else {
-            return Err(format!("ERR Unknown lua shebang option: {}", text(word)));
+            return Err(format!("ERR Unknown lua shebang option: {}", text(&word)));
         };
         for flag in list.split(|byte| *byte == b',').filter(|_| !list.is_empty()) {
             let known = Flags::parse(flag);
@@ -82,26 +81,25 @@ pub fn script_head(body: &[u8]) -> Result<(Flags, &[u8]), String> {
 ///
 /// # Errors
 /// The text of the error reply.
-pub fn library_head(code: &[u8]) -> Result<(LibraryHead<'_>, &[u8]), String> {
+pub fn library_head(code: &[u8]) -> Result<(LibraryHead, &[u8]), String> {
     if !code.starts_with(b"#!") {
         return Err("ERR Missing library metadata".into());
     }
     let Some(end) = code.iter().position(|byte| *byte == b'\n') else {
         return Err("ERR Invalid library metadata".into());
     };
-    let mut words = words_of(&code[2..end]);
-    let engine = words.next().unwrap_or_default();
-    let mut name: Option<&[u8]> = None;
+    let (engine, words) = words_of(&code[..end]).ok_or("ERR Invalid library metadata")?;
+    let mut name: Option<Vec<u8>> = None;
     for word in words {
         let Some(value) = word.strip_prefix(b"name=") else {
-            return Err(format!("ERR Invalid metadata value given: {}", text(word)));
+            return Err(format!("ERR Invalid metadata value given: {}", text(&word)));
         };
-        if name.replace(value).is_some() {
+        if name.replace(value.to_vec()).is_some() {
             return Err("ERR Invalid metadata value, name argument was given multiple times".into());
         }
     }
     let Some(name) = name else { return Err("ERR Library name was not given".into()) };
-    if !is_name(name) {
+    if !is_name(&name) {
         return Err(format!("ERR {BAD_NAME}"));
     }
     Ok((LibraryHead { engine, name }, &code[end..]))
@@ -115,8 +113,12 @@ pub(crate) fn is_name(name: &[u8]) -> bool {
     !name.is_empty() && name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
 }
 
-fn words_of(line: &[u8]) -> impl Iterator<Item = &[u8]> {
-    line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty())
+/// The engine and the other words of a first line; words may stand in quotes.
+fn words_of(line: &[u8]) -> Option<(Vec<u8>, Vec<Vec<u8>>)> {
+    let mut words = ochre_text::quote::split_args(line).ok()?;
+    let engine = words.first()?.get(2..)?.to_vec();
+    words.remove(0);
+    Some((engine, words))
 }
 
 fn text(bytes: &[u8]) -> Cow<'_, str> {

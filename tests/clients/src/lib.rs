@@ -8,5 +8,5 @@ pub mod wait;
 
 pub use client::Client;
 pub use raw::Raw;
-pub use server::{Server, in_each_layout, on_each_backend};
+pub use server::{Server, in_each_layout, in_each_layout_with, on_each_backend};
 pub use wait::eventually;

@@ -149,7 +149,8 @@ fn restore(call: &mut SessionCall<'_>, args: &mut Args<'_>, reply: &mut Reply<'_
     };
     for code in codes {
         let (library, _) = with_scripts(call, |scripts| scripts.load(&code))?;
-        add(&mut libraries, library, policy == Restore::Replace).map_err(Error::text)?;
+        add(&mut libraries, library, policy == Restore::Replace)
+            .map_err(|error| Error::text(error.replace('\'', "")))?;
     }
     commit(call, libraries);
     reply.ok();

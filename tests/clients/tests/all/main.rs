@@ -14,6 +14,7 @@ mod loading;
 mod memory;
 mod protocol;
 mod publishing;
+mod scripting;
 mod starting;
 mod tracking;
 mod transactions;
