@@ -10,6 +10,7 @@ use ochre_rdb::{Batch, Fault, Item, ReadOptions, Reader};
 use ochre_text::quote::quoted;
 use std::fmt;
 use std::io::Read;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -284,8 +285,16 @@ impl Job {
         }
     }
 
-    /// Makes the entries of a batch; needs no lock.
+    /// Makes the entries of a batch; needs no lock. A panic is a failure of the load, not a load that never ends.
     fn build(&self, batch: &Batch) -> Result<Vec<Built>, LoadError> {
+        let offset = batch.iter().next().map_or(0, |(.., offset)| offset);
+        catch_unwind(AssertUnwindSafe(|| self.build_all(batch))).unwrap_or_else(|_| {
+            let reason = format!("an internal error in one of the next {} keys", batch.len());
+            Err(LoadError { offset, reason })
+        })
+    }
+
+    fn build_all(&self, batch: &Batch) -> Result<Vec<Built>, LoadError> {
         let mut built = Vec::with_capacity(batch.len());
         let access = &self.context.access;
         for (raw, db, offset) in batch.iter() {

@@ -59,5 +59,9 @@ pub(super) fn of_packed(kind: u8, input: &mut Input<'_>, limits: &Limits) -> Res
     if list.is_empty() {
         return Err(Fault::Empty);
     }
-    SortedSet::from_listpack(list, limits).ok_or(Fault::Malformed("Zset integrity check failed."))
+    let wrong = match kind {
+        kind::SORTED_SET_ZIPLIST => "Zset ziplist integrity check failed.",
+        _ => "Zset listpack integrity check failed.",
+    };
+    SortedSet::from_listpack(list, limits).ok_or(Fault::Malformed(wrong))
 }
