@@ -103,7 +103,7 @@ function base.unpack(list, from, to)
   if not from then error("bad argument #2 to 'unpack' (number expected)", 2) end
   if not to then error("bad argument #3 to 'unpack' (number expected)", 2) end
   if to < from then return end
-  if not (to - from < 7900) or from < -1e9 or to > 1e9 then error('too many results to unpack', 2) end
+  if not (to - from < 8000) or from < -2147483648 or to > 2147483646 then error('too many results to unpack', 2) end
   return unpack(list, from, to)
 end
 
