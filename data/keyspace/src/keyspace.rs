@@ -64,6 +64,8 @@ pub struct Context {
     pub log_wanted: bool,
     /// Whether reads leave access clocks alone (CLIENT NO-TOUCH).
     pub no_touch: bool,
+    /// Whether a script runs the commands: what they reply has an order of its own then (SORT).
+    pub in_script: bool,
     /// Whether keys expire by themselves here (not on a replica, not while loading).
     pub expire: bool,
     /// Whose types DUMP writes.
@@ -83,6 +85,7 @@ impl Default for Context {
             notify: Class::NONE,
             log_wanted: false,
             no_touch: false,
+            in_script: false,
             expire: true,
             dialect: ochre_rdb::Dialect::Portable,
             skip_checksums: false,

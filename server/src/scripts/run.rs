@@ -178,8 +178,8 @@ fn run_locked(
         return;
     };
     // A script sees one time. The view borrows its own copies, because the commands of the script need the worker.
-    let context = call.worker.context.clone();
-    let mut context_afterwards = context.clone();
+    let mut context_afterwards = call.worker.context.clone();
+    let context = ochre_keyspace::Context { in_script: true, ..context_afterwards.clone() };
     let mut effects = std::mem::take(&mut call.worker.effects);
     effects.clear();
     let mut data = keyspace.view(guard, &context, &mut effects, call.session.db);

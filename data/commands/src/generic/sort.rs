@@ -228,8 +228,10 @@ fn run(data: &mut Locked<'_>, args: &mut Args<'_>, reply: &mut Reply<'_>, may_st
     let key = args.key();
     let mut plan = Plan::read(args, may_store)?;
     let source = Source::of(data, &key)?;
-    if matches!(source, Source::Set(_)) && !plan.sorted && plan.store.is_some() {
-        // A set has no order of its own, and what is stored has to be the same wherever the command is replayed.
+    let is_stored = plan.store.is_some() || data.context().in_script;
+    if matches!(source, Source::Set(_)) && !plan.sorted && is_stored {
+        // A set has no order of its own, and what is stored has to be the same wherever the command is replayed. Scripts
+        // expect an order, too.
         (plan.sorted, plan.alpha, plan.by) = (true, true, None);
     }
     let places = plan.range(source.len());
