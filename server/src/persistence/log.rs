@@ -190,11 +190,11 @@ impl Log {
             tail.pending.extend_from_slice(timestamp_line(tail.timestamp_s).as_bytes());
         }
         let before = tail.pending.len();
-        if whole {
-            tail.pending.extend_from_slice(MULTI);
-        }
         if tail.selected_db != Some(unit.first_db()) {
             write_select(&mut tail.pending, unit.first_db());
+        }
+        if whole {
+            tail.pending.extend_from_slice(MULTI);
         }
         tail.pending.extend_from_slice(unit.bytes());
         tail.selected_db = Some(unit.last_db());
@@ -285,7 +285,7 @@ mod tests {
     fn the_stream_selects_a_database_only_when_it_changes() {
         let log = kept();
         append(&log, true, &[(2, "DEL a"), (5, "DEL b")]);
-        assert_eq!(pending(&log), "MULTI SELECT 2 DEL a SELECT 5 DEL b EXEC");
+        assert_eq!(pending(&log), "SELECT 2 MULTI DEL a SELECT 5 DEL b EXEC");
         append(&log, true, &[(5, "DEL a")]);
         assert_eq!(pending(&log), "DEL a");
     }
