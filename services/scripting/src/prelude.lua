@@ -98,6 +98,8 @@ function base.unpack(list, from, to)
   if type(list) ~= 'table' then
     error("bad argument #1 to 'unpack' (table expected, got " .. (list == nil and 'no value' or type(list)) .. ')', 2)
   end
+  -- With fewer arguments there is room for more results.
+  if from == nil and to == nil then return unpack(list) end
   from = from == nil and 1 or tonumber(from)
   to = to == nil and #list or tonumber(to)
   if not from then error("bad argument #2 to 'unpack' (number expected)", 2) end

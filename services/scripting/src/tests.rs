@@ -125,6 +125,8 @@ fn replies_become_values() {
     for (script, expected) in [
         ("return redis.call('echo', 12.5)", "$4 12.5"),
         ("return redis.call('ok').ok", "$2 OK"),
+        ("local t = {} for i = 1, 7950 do t[i] = 1 end return redis.call('int', unpack(t))", ":7951"),
+        ("local t = {} for i = 1, 7999 do t[i] = 1 end return select('#', unpack(t))", ":7999"),
         ("return redis.call('int', 1, 2)", ":3"),
         ("return type(redis.call('null'))", "$7 boolean"),
         ("redis.setresp(3) return type(redis.call('null'))", "$3 nil"),
