@@ -238,6 +238,22 @@ impl Worker {
         self.settle(reactor, session);
     }
 
+    /// Gives a client the reply it waits for, and goes on with what it has sent meanwhile.
+    pub fn answer(&mut self, reactor: &mut Reactor, client: u64, write: crate::shared::Answer) {
+        let Some(mut session) = self.take_client(client) else { return };
+        if matches!(session.wait, Wait::Answer) {
+            session.wait = Wait::Nothing;
+            let protocol = crate::worker::protocol_of(&session);
+            let mut bytes = Vec::new();
+            write(&mut Reply::new(&mut bytes, protocol));
+            if session.reply_mode == crate::session::ReplyMode::On {
+                session.output.append(&mut bytes);
+            }
+            self.process_input(reactor, &mut session);
+        }
+        self.settle(reactor, session);
+    }
+
     /// Ends the waits whose time is over.
     pub fn end_waits(&mut self, reactor: &mut Reactor) {
         let now_ms = self.context.now_ms;

@@ -11,7 +11,7 @@ use crate::persistence::snapshot;
 use crate::pressure::{self, Pressure};
 use crate::session::{Session, Wait};
 use crate::settings::network::OutputClass;
-use crate::shared::{Answer, Message, Shared};
+use crate::shared::{Message, Shared};
 use crate::{crash, cron, settings_view};
 use ochre_collections::lock::Attempt;
 use ochre_keyspace::{Context, Effects, Waiter};
@@ -630,22 +630,6 @@ impl Worker {
         }
         self.messages = messages;
         self.take_cuts();
-    }
-
-    /// Gives a client the reply it waits for, and goes on with what it has sent meanwhile.
-    fn answer(&mut self, reactor: &mut Reactor, client: u64, write: Answer) {
-        let Some(mut session) = self.take_client(client) else { return };
-        if matches!(session.wait, Wait::Answer) {
-            session.wait = Wait::Nothing;
-            let protocol = protocol_of(&session);
-            let mut bytes = Vec::new();
-            write(&mut Reply::new(&mut bytes, protocol));
-            if session.reply_mode == crate::session::ReplyMode::On {
-                session.output.append(&mut bytes);
-            }
-            self.process_input(reactor, &mut session);
-        }
-        self.settle(reactor, session);
     }
 
     pub fn session_of(&mut self, client: u64) -> Option<&mut Session> {

@@ -1,12 +1,15 @@
 //! No write path misses the snapshot's hook: random commands of every write spec run while a walk stands at random places, and
 //! what it sees must be exactly what was there at the cut.
 
-use ochre_collections::Random;
+use ochre_collections::listpack::{INTEGER_TEXT_MAX, Item};
 use ochre_collections::lock::ShardSet;
+use ochre_collections::{EntryRef, Random, Value};
 use ochre_commands::spec::WRITE;
 use ochre_commands::testing::Db;
 use ochre_commands::{FAMILIES, Key};
-use ochre_keyspace::{Cut, Detached, Entry, Saved, duplicate};
+use ochre_keyspace::{Cut, Detached, Entry, LargeHead, Saved, Visitor, duplicate};
+use ochre_values::hash::Deadline;
+use ochre_values::{Collection, Element, Hash, Limits, Object, Set, SortedSet, WalkShape};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -147,6 +150,9 @@ const TEMPLATES: &[&str] = &[
     "GEORADIUS G 15 15 n000 km STORE G",
     "GEORADIUSBYMEMBER G n 5000 km STORE G",
     // streams
+    "XCFGSET X IDMP-DURATION 1n0 IDMP-MAXSIZE 1n",
+    "XIDMPRECORD X p m i",
+    "XADD X IDMP p m * m n",
     "XADD X * m n",
     "XADD X MAXLEN n * n m n m",
     "XTRIM X MAXLEN n",
@@ -201,12 +207,73 @@ fn filled(word: &str, random: &mut Random) -> String {
     }
 }
 
+/// Puts together what a walk shows.
+#[derive(Default)]
+struct Collector {
+    seen: Vec<Saved>,
+    /// The large collection that is being shown, with its database and the number of elements that are still to come.
+    large: Option<(usize, LargeHead, Object, usize)>,
+}
+
+impl Visitor for Collector {
+    fn entry(&mut self, db: usize, entry: EntryRef<'_, Object>) -> usize {
+        assert!(self.large.is_none(), "between the elements of a large collection there is nothing else");
+        self.seen.push((db, duplicate(entry)));
+        1
+    }
+
+    fn copied(&mut self, db: usize, entry: Entry) {
+        self.seen.push((db, entry));
+    }
+
+    fn large(&mut self, db: usize, head: &LargeHead) {
+        let (object, elements) = match head.shape {
+            WalkShape::Set { members } => (Set::new().into_object(), members),
+            WalkShape::SortedSet { members } => (SortedSet::new().into_object(), members),
+            WalkShape::Hash { fields, .. } => (Hash::new().into_object(), fields),
+        };
+        let before = self.large.replace((db, head.clone(), object, elements));
+        assert!(before.is_none(), "one large collection at a time");
+    }
+
+    fn element(&mut self, element: Element<'_>) -> usize {
+        let (_, head, object, left) = self.large.as_mut().expect("elements are of a large collection");
+        *left = left.checked_sub(1).expect("as many elements as the head says");
+        let limits = Limits::default();
+        let text = |item: Item<'_>| item.as_bytes(&mut [0; INTEGER_TEXT_MAX]).to_vec();
+        match (object, element) {
+            (Object::Set(set), Element::Member(member)) => drop(set.insert(&text(member), &limits)),
+            (Object::SortedSet(set), Element::Scored(member, score)) => {
+                set.upsert(&text(member), &limits, |_| Some(score));
+            }
+            (Object::Hash(hash), Element::Field(pair)) => {
+                let deadline = pair.deadline_ms.map_or(Deadline::Clear, Deadline::At);
+                let WalkShape::Hash { earliest_ms, .. } = head.shape else { panic!("a hash") };
+                assert!(pair.deadline_ms.is_none_or(|own| earliest_ms.is_some_and(|earliest| earliest <= own)));
+                hash.set(&text(pair.name), &text(pair.value), deadline, 0, &limits);
+            }
+            (_, element) => panic!("{element:?} is of another type than {:?}", head.shape),
+        }
+        1
+    }
+
+    fn large_end(&mut self) {
+        let (db, head, object, left) = self.large.take().expect("it was begun");
+        if left == 0 {
+            self.seen.push((db, Entry::new(&head.key, Value::Object(object), head.expiry_ms)));
+        }
+    }
+
+    fn free(&mut self, _: Entry) {}
+}
+
 /// The snapshot as it comes together.
 struct Walk {
     cut: Arc<Cut>,
     ended: Vec<bool>,
-    detached: Vec<Detached>,
-    seen: Vec<Saved>,
+    detached: Vec<(Detached, Collector)>,
+    /// One for each shard.
+    seen: Vec<Collector>,
 }
 
 impl Walk {
@@ -214,52 +281,52 @@ impl Walk {
         let mut all = db.keyspace.all_shards();
         let mut guard = db.keyspace.shards().try_lock_set(&mut all).expect("nobody else uses the keyspace");
         let cut = db.keyspace.cut(&mut guard).expect("no other snapshot is being taken");
-        Walk { cut, ended: vec![false; db.keyspace.shard_count()], detached: Vec::new(), seen: Vec::new() }
+        let shards = db.keyspace.shard_count();
+        let seen = (0..shards).map(|_| Collector::default()).collect();
+        Walk { cut, ended: vec![false; shards], detached: Vec::new(), seen }
     }
 
     fn step(&mut self, db: &Db, shard: usize, room: usize) {
+        self.take_detached();
         let mut locks = ShardSet::of(shard);
         let mut guard = db.keyspace.shards().try_lock_set(&mut locks).expect("nobody else uses the keyspace");
-        let (mut room, mut saved, seen) = (room, Vec::new(), &mut self.seen);
-        let ended = db.keyspace.walk(&mut guard, shard, &mut room, &mut saved, &mut |db, entry| {
-            seen.push((db, duplicate(entry)));
-            1
-        });
-        self.ended[shard] = ended;
-        self.seen.append(&mut saved);
+        let (mut room, mut saved) = (room, Vec::new());
+        self.ended[shard] = db.keyspace.walk(&mut guard, shard, &mut room, &mut saved, &mut self.seen[shard]);
+        self.seen[0].seen.append(&mut saved);
+    }
+
+    fn take_detached(&mut self) {
+        for table in self.cut.take_detached() {
+            // A collection that was being shown when its table went is shown to the end by it.
+            let large = if table.is_showing() { self.seen[table.shard()].large.take() } else { None };
+            self.detached.push((table, Collector { seen: Vec::new(), large }));
+        }
     }
 
     fn step_detached(&mut self) {
-        self.detached.extend(self.cut.take_detached());
-        let mut new = Vec::new();
-        for mut table in std::mem::take(&mut self.detached) {
+        self.take_detached();
+        for (mut table, mut collector) in std::mem::take(&mut self.detached) {
             let (mut room, mut saved) = (3, Vec::new());
-            let ended = table.walk(&mut room, &mut saved, &mut |db, entry| {
-                new.push((db, duplicate(entry)));
-                1
-            });
-            new.append(&mut saved);
-            if !ended {
-                self.detached.push(table);
+            if table.walk(&mut room, &mut saved, &mut collector) {
+                self.seen[0].seen.append(&mut collector.seen);
+            } else {
+                self.detached.push((table, collector));
             }
+            self.seen[0].seen.append(&mut saved);
         }
-        self.seen.append(&mut new);
     }
 
     fn finish(mut self, db: &Db) -> Vec<Saved> {
         while let Some(shard) = self.ended.iter().position(|ended| !ended) {
             self.step(db, shard, 5);
         }
-        while self.cut.saved_bytes() > 0 || !self.detached.is_empty() || !self.seen_all() {
+        self.take_detached();
+        while !self.detached.is_empty() {
             self.step_detached();
         }
+        assert_eq!(self.cut.saved_bytes(), 0, "all that was saved has been taken");
         db.keyspace.end_cut();
-        self.seen
-    }
-
-    fn seen_all(&mut self) -> bool {
-        self.detached.extend(self.cut.take_detached());
-        self.detached.is_empty()
+        self.seen.into_iter().flat_map(|collector| collector.seen).collect()
     }
 }
 
@@ -354,6 +421,8 @@ fn scenario(seed: u64) {
     let mut db = Db::new();
     db.skip_checksums();
     *db.effects.random.get_mut() = Random::new(seed);
+    // Half of the time nearly every table counts as large.
+    db.keyspace.show_in_pieces_from(if random.below(2) == 0 { 2 } else { 1000 });
     for _ in 0..random.below(600) {
         disturb(&mut db, random);
     }

@@ -3,6 +3,7 @@
 //! The copy is made at the first change that needs it: to look (`Edit::view`) or to overwrite bytes (`Edit::packed_mut`) does not.
 
 use crate::Entry;
+use crate::snapshot::TableCut;
 use ochre_collections::{ObjectSlot, Slot, VacantSlot};
 use ochre_collections::{Value, View};
 use ochre_values::{Collection, Object, Packing};
@@ -27,21 +28,23 @@ pub struct Edit<'a, C: Collection> {
     /// The collection as it is being changed, unless that happens where it is.
     copy: OnceCell<C>,
     deadlines: &'a mut usize,
+    /// What a snapshot has still to see: an emptied collection may be on its way there.
+    cut: &'a mut TableCut,
 }
 
 impl<'a, C: Collection> Edit<'a, C> {
     /// Edits the collection in `slot`; `None` when the value is of another type.
     #[inline]
-    pub(crate) fn of(slot: Slot<'a, Entry>, deadlines: &'a mut usize) -> Option<Self> {
+    pub(crate) fn of(slot: Slot<'a, Entry>, deadlines: &'a mut usize, cut: &'a mut TableCut) -> Option<Self> {
         match slot.into_object() {
             Ok(object) => {
                 C::in_object(&object)?;
-                Some(Edit { place: Some(Place::Object(object)), copy: OnceCell::new(), deadlines })
+                Some(Edit { place: Some(Place::Object(object)), copy: OnceCell::new(), deadlines, cut })
             }
             Err(slot) => {
                 let View::Packed { kind, bytes } = slot.item().view() else { return None };
                 C::packed_ref(Packing::from_byte(kind)?, bytes)?;
-                Some(Edit { place: Some(Place::Inline(slot)), copy: OnceCell::new(), deadlines })
+                Some(Edit { place: Some(Place::Inline(slot)), copy: OnceCell::new(), deadlines, cut })
             }
         }
     }
@@ -53,8 +56,9 @@ impl<'a, C: Collection> Edit<'a, C> {
         clock: u32,
         epoch: u8,
         deadlines: &'a mut usize,
+        cut: &'a mut TableCut,
     ) -> Self {
-        Edit { place: Some(Place::Vacant { slot, key, clock, epoch }), copy: OnceCell::new(), deadlines }
+        Edit { place: Some(Place::Vacant { slot, key, clock, epoch }), copy: OnceCell::new(), deadlines, cut }
     }
 
     /// The collection as it is now, to read. Copies nothing.
@@ -136,7 +140,9 @@ impl<'a, C: Collection> Edit<'a, C> {
         };
         if empty {
             *self.deadlines -= usize::from(slot.item().expiry_ms().is_some());
-            slot.remove();
+            let hash = slot.hash();
+            // Only what is being shown to a snapshot is kept.
+            drop(self.cut.offer(hash, slot.remove()));
         } else {
             if let Some(copy) = copy {
                 store_in(&mut slot, copy);

@@ -190,7 +190,9 @@ fn expire_fields(
     }
     if emptied {
         let entry = slot.remove();
-        database.deadlines -= usize::from(entry.as_ref().expiry_ms().is_some());
+        let had_deadline = entry.as_ref().expiry_ms().is_some();
+        drop(database.cut.offer(key.hash(), entry));
+        database.deadlines -= usize::from(had_deadline);
     }
     let more = next_ms.is_some_and(|deadline_ms| deadline_ms <= context.now_ms);
     if removed == 0 {

@@ -5,7 +5,7 @@ use crate::{AccessClock, Class, Effects, Entry, Ghosts, Key, Locked, Waiters, Wa
 use ochre_collections::Table;
 use ochre_collections::lock::{Guard, ShardSet, Shards, Ticket};
 use ochre_values::Limits;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// How a keyspace is cut.
 #[derive(Clone, Copy, Debug)]
@@ -46,10 +46,15 @@ pub struct Keyspace {
     databases: usize,
     /// Whether a snapshot is being taken.
     pub(crate) is_being_cut: AtomicBool,
+    /// See `show_in_pieces_from`.
+    pub(crate) large_elements_min: AtomicUsize,
     /// Whether some client is told of changes. Set before its first read, so whoever changes what it read, later under the same
     /// lock, sees it.
     tracked: AtomicBool,
 }
+
+/// A copy of so many elements takes some 50 µs.
+const LARGE_ELEMENTS_MIN: usize = 1024;
 
 /// What a thread knows for all commands of one turn of its loop.
 #[derive(Clone, Debug)]
@@ -117,6 +122,7 @@ impl Keyspace {
             mask: options.shards as u64 - 1,
             databases: options.databases,
             is_being_cut: AtomicBool::new(false),
+            large_elements_min: AtomicUsize::new(LARGE_ELEMENTS_MIN),
             tracked: AtomicBool::new(false),
         }
     }

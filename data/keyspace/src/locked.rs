@@ -237,7 +237,7 @@ impl<'a> Locked<'a> {
                     slot.set_clock(touched);
                 }
                 database.cut.before_change(&mut slot);
-                Edit::of(slot, &mut database.deadlines).map(Some).ok_or(WrongType)
+                Edit::of(slot, &mut database.deadlines, &mut database.cut).map(Some).ok_or(WrongType)
             }
             None => Ok(None),
         }
@@ -260,12 +260,12 @@ impl<'a> Locked<'a> {
                     slot.set_clock(touched);
                 }
                 database.cut.before_change(&mut slot);
-                Edit::of(slot, &mut database.deadlines).ok_or(WrongType)
+                Edit::of(slot, &mut database.deadlines, &mut database.cut).ok_or(WrongType)
             }
             Lookup::Vacant(slot) => {
                 let epoch = database.cut.epoch(key.hash());
                 let initial = ghosts.initial_clock(clock, db, key.hash());
-                Ok(Edit::new(slot, key.bytes(), initial, epoch, &mut database.deadlines))
+                Ok(Edit::new(slot, key.bytes(), initial, epoch, &mut database.deadlines, &mut database.cut))
             }
         }
     }
@@ -388,7 +388,7 @@ impl<'a> Locked<'a> {
     fn take_from(&mut self, db: usize, key: &Key<'_>) -> Option<Entry> {
         let database = self.database_mut_in(db, key);
         let mut slot = database.table.find(key.hash(), key.bytes())?;
-        database.cut.before_change(&mut slot);
+        database.cut.before_move(&mut slot);
         let entry = slot.remove();
         database.deadlines -= usize::from(entry.as_ref().expiry_ms().is_some());
         self.note_loss(db, key);

@@ -121,7 +121,7 @@ impl Locked<'_> {
             }
             let database = &mut shard.databases[db];
             if !database.table.is_empty() {
-                emptied.extend(take_table(database));
+                emptied.extend(take_table(database, number));
             }
         }
         self.effects.touched = true;

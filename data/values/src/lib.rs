@@ -10,6 +10,7 @@ mod repeats;
 pub mod set;
 pub mod sorted_set;
 pub mod stream;
+pub mod walk;
 
 pub use hash::Hash;
 pub use kind::{Encoding, Kind};
@@ -19,3 +20,4 @@ pub use object::{Collection, Object, Packing};
 pub use set::Set;
 pub use sorted_set::SortedSet;
 pub use stream::{Stream, StreamId};
+pub use walk::{Element, WalkShape};

@@ -277,6 +277,37 @@ impl SortedSet {
         self.table.scan(cursor, visit)
     }
 
+    /// Begins a walk that will show all members as they are now, in no order; see [`Table::begin_walk`].
+    pub fn begin_walk(&mut self) {
+        self.table.begin_walk(|scored| Scored::new(scored.score(), scored.member()));
+    }
+
+    /// See [`Table::is_walked`].
+    #[inline]
+    pub fn is_walked(&self) -> bool {
+        self.table.is_walked()
+    }
+
+    /// See [`Table::walk_on`].
+    pub fn walk_on(&mut self, room: &mut usize, show: &mut dyn FnMut(ScoredRef<'_>) -> usize) -> bool {
+        self.table.walk_on(room, show)
+    }
+
+    /// See [`Table::end_walk`].
+    pub fn end_walk(&mut self) {
+        self.table.end_walk();
+    }
+
+    /// See [`Table::hand_walk_to`].
+    pub fn hand_walk_to(&mut self, copy: &mut SortedSet) {
+        self.table.hand_walk_to(&mut copy.table);
+    }
+
+    /// See [`Table::walk_bytes`].
+    pub fn walk_bytes(&self) -> usize {
+        self.table.walk_bytes()
+    }
+
     /// Bytes of all that the set owns: O(n / 1,000).
     pub fn memory_bytes(&self) -> usize {
         self.members_bytes + self.table.memory_bytes() + self.tree.memory_bytes()

@@ -24,6 +24,7 @@ mod page;
 mod segment;
 mod slot;
 mod sweep;
+mod tape;
 
 pub use iterate::{IntoIter, Iter};
 pub use slot::{Lookup, Slot, VacantSlot};
@@ -40,18 +41,20 @@ use segment::{Segment, Spot, tag};
 pub struct Table<T: Keyed> {
     /// Owns the slots; `self` owns the items in them.
     directory: Directory,
+    /// The walk that is on, if one is.
+    tape: Option<Box<tape::Tape<T>>>,
     items: PhantomData<T>,
 }
 
 impl<T: Keyed> Table<T> {
     /// An empty table; allocates nothing.
     pub fn new() -> Table<T> {
-        Table { directory: Directory::new(), items: PhantomData }
+        Table { directory: Directory::new(), tape: None, items: PhantomData }
     }
 
     /// An empty table with room for about `items` items, made in one go.
     pub fn with_capacity(items: usize) -> Table<T> {
-        Table { directory: Directory::with_capacity(items), items: PhantomData }
+        Table { directory: Directory::with_capacity(items), tape: None, items: PhantomData }
     }
 
     /// Number of items.
@@ -139,7 +142,9 @@ impl<T: Keyed> Table<T> {
     /// Puts an item into a free slot.
     #[inline]
     fn place(&mut self, hash: u64, item: T) -> Spot {
-        let address = item.into_raw().as_ptr().expose_provenance() as u64;
+        let raw = item.into_raw();
+        self.before_insertion(hash, raw);
+        let address = raw.as_ptr().expose_provenance() as u64;
         // SAFETY: all items are of type `T`, and the hash is that of the new one (else look-ups miss it, no more).
         unsafe { self.directory.insert(hash, address, T::hash) }
     }

@@ -2,12 +2,13 @@
 
 use super::snapshot::{Encoder, Format};
 use crate::shared::Shared;
+use ochre_collections::listpack::{INTEGER_TEXT_MAX, Item};
 use ochre_collections::{EntryRef, View};
 use ochre_digest::Crc64;
-use ochre_keyspace::{Cut, write_command, write_select};
+use ochre_keyspace::{Cut, LargeHead, write_command, write_select};
 use ochre_persistence::frame::timestamp_line;
 use ochre_rdb::{Dialect, dump};
-use ochre_values::Object;
+use ochre_values::{Element, Object, WalkShape};
 
 /// Commands, as the settings of this moment want them.
 pub struct CommandsFormat {
@@ -32,7 +33,7 @@ impl Format for CommandsFormat {
     }
 
     fn encoder(&self) -> Box<dyn Encoder> {
-        Box::new(CommandsEncoder { bytes: Vec::new(), dialect: self.dialect })
+        Box::new(CommandsEncoder { bytes: Vec::new(), dialect: self.dialect, large: None, words: Vec::new() })
     }
 
     fn end(&self, _: Crc64, _: &mut Vec<u8>) {}
@@ -45,9 +46,72 @@ impl Format for CommandsFormat {
 struct CommandsEncoder {
     bytes: Vec<u8>,
     dialect: Dialect,
+    /// The large collection whose elements come now.
+    large: Option<LargeHead>,
+    /// The words of the command that adds its next elements.
+    words: Vec<Vec<u8>>,
+}
+
+/// So many words a command that adds elements has, about.
+const WORDS_MAX: usize = 64;
+
+impl CommandsEncoder {
+    fn add_elements(&mut self) {
+        let Some(head) = &self.large else { return };
+        if !self.words.is_empty() {
+            let name: &[u8] = match head.shape {
+                WalkShape::Set { .. } => b"SADD",
+                WalkShape::SortedSet { .. } => b"ZADD",
+                WalkShape::Hash { .. } => b"HSET",
+            };
+            let words: Vec<&[u8]> = [name, &head.key].into_iter().chain(self.words.iter().map(Vec::as_slice)).collect();
+            write_command(&mut self.bytes, words.into_iter());
+            self.words.clear();
+        }
+    }
+}
+
+fn text(item: Item<'_>) -> Vec<u8> {
+    item.as_bytes(&mut [0; INTEGER_TEXT_MAX]).to_vec()
 }
 
 impl Encoder for CommandsEncoder {
+    fn large(&mut self, head: &LargeHead) {
+        self.large = Some(head.clone());
+    }
+
+    fn element(&mut self, element: Element<'_>) {
+        match element {
+            Element::Member(member) => self.words.push(text(member)),
+            Element::Scored(member, score) => {
+                let mut number = Vec::new();
+                ochre_text::number::write_f64(&mut number, score);
+                self.words.extend([number, text(member)]);
+            }
+            Element::Field(pair) => {
+                self.words.extend([text(pair.name), text(pair.value)]);
+                if let (Some(deadline_ms), Some(head)) = (pair.deadline_ms, self.large.clone()) {
+                    self.add_elements();
+                    let (deadline, name) = (deadline_ms.to_string(), text(pair.name));
+                    let words: [&[u8]; 6] = [b"HPEXPIREAT", &head.key, deadline.as_bytes(), b"FIELDS", b"1", &name];
+                    write_command(&mut self.bytes, words.into_iter());
+                }
+            }
+        }
+        if self.words.len() >= WORDS_MAX {
+            self.add_elements();
+        }
+    }
+
+    fn large_end(&mut self) {
+        self.add_elements();
+        let Some(head) = self.large.take() else { return };
+        if let Some(expiry_ms) = head.expiry_ms {
+            let deadline = expiry_ms.to_string();
+            write_command(&mut self.bytes, [&b"PEXPIREAT"[..], &head.key, deadline.as_bytes()].into_iter());
+        }
+    }
+
     fn select(&mut self, db: usize) {
         write_select(&mut self.bytes, db);
     }
@@ -79,7 +143,8 @@ impl Encoder for CommandsEncoder {
     }
 
     fn len(&self) -> usize {
-        self.bytes.len()
+        // Words that wait count about as much as they will take.
+        self.bytes.len() + self.words.len() * 16
     }
 
     fn take(&mut self) -> Vec<u8> {

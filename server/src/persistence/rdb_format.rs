@@ -6,9 +6,9 @@ use crate::settings::memory::EvictionPolicy;
 use crate::shared::Shared;
 use ochre_collections::EntryRef;
 use ochre_digest::Crc64;
-use ochre_keyspace::{AccessClock, Cut};
-use ochre_rdb::{Access, Dialect, Writer};
-use ochre_values::Object;
+use ochre_keyspace::{AccessClock, Cut, LargeHead};
+use ochre_rdb::{Access, Dialect, Shape, Writer};
+use ochre_values::{Element, Object, WalkShape};
 
 /// What a file is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,19 +119,46 @@ struct RdbEncoder {
     clock: AccessClock,
 }
 
+impl RdbEncoder {
+    fn use_of(&self, clock: u32) -> Option<Access> {
+        match self.access {
+            Uses::Nothing => None,
+            Uses::IdleTime => Some(Access::Idle(u64::from(self.clock.idle_seconds(clock)))),
+            Uses::Frequency => Some(Access::Frequency(self.clock.frequency(clock) as u8)),
+        }
+    }
+}
+
 impl Encoder for RdbEncoder {
     fn select(&mut self, db: usize) {
         self.writer.select_db(db);
     }
 
     fn entry(&mut self, entry: EntryRef<'_, Object>) {
-        let access = match self.access {
-            Uses::Nothing => None,
-            Uses::IdleTime => Some(Access::Idle(u64::from(self.clock.idle_seconds(entry.clock())))),
-            Uses::Frequency => Some(Access::Frequency(self.clock.frequency(entry.clock()) as u8)),
-        };
-        self.writer.entry(entry.key(), entry.expiry_ms(), access, entry.view());
+        self.writer.entry(entry.key(), entry.expiry_ms(), self.use_of(entry.clock()), entry.view());
     }
+
+    fn large(&mut self, head: &LargeHead) {
+        let shape = match head.shape {
+            WalkShape::Set { members } => Shape::Set { members },
+            WalkShape::SortedSet { members } => Shape::SortedSet { members },
+            WalkShape::Hash { fields, earliest_ms: None } => Shape::Hash { fields },
+            WalkShape::Hash { fields, earliest_ms: Some(earliest_ms) } => {
+                Shape::HashWithDeadlines { fields, earliest_ms }
+            }
+        };
+        self.writer.begin_entry(&head.key, head.expiry_ms, self.use_of(head.clock), shape);
+    }
+
+    fn element(&mut self, element: Element<'_>) {
+        match element {
+            Element::Member(member) => self.writer.member(member),
+            Element::Field(pair) => self.writer.field(pair),
+            Element::Scored(member, score) => self.writer.scored(member, score),
+        }
+    }
+
+    fn large_end(&mut self) {}
 
     fn len(&self) -> usize {
         self.writer.len()

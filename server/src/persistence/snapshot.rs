@@ -4,19 +4,24 @@
 //! a shard for longer than a few entries take. The thread that writes sets the pace: while it has enough to do, nobody walks.
 //! Entries that were saved from a change wait in memory until they are written; when there are too many, writers wait.
 
+mod writer;
+
+pub use writer::WritingThread;
+
 use crate::pause::Hold;
 use crate::shared::{Message, Shared};
 use crate::worker::Worker;
 use ochre_collections::EntryRef;
 use ochre_collections::lock::{Attempt, ShardSet, Ticket};
 use ochre_digest::Crc64;
-use ochre_keyspace::{Cut, Locked, Saved};
-use ochre_values::Object;
+use ochre_keyspace::{Cut, Entry, Garbage, LargeHead, Locked, Saved, Visitor};
+use ochre_values::{Element, Object};
 use std::collections::VecDeque;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
-use std::time::Duration;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use writer::Writer;
 
 /// A loop walks for so long in each turn, ns.
 const STEP_NS: u64 = 100_000;
@@ -50,6 +55,12 @@ pub trait Encoder: Send {
     fn select(&mut self, db: usize);
     /// One key with its deadline and value.
     fn entry(&mut self, entry: EntryRef<'_, Object>);
+    /// A large collection whose elements follow, as many as the head says, with nothing in between.
+    fn large(&mut self, head: &LargeHead);
+    /// One element of it.
+    fn element(&mut self, element: Element<'_>);
+    /// That was the last one.
+    fn large_end(&mut self);
     /// Bytes that wait.
     fn len(&self) -> usize;
     /// Takes the bytes.
@@ -179,6 +190,9 @@ pub fn begin(shared: &'static Shared, data: &mut Locked<'_>, request: Request) -
         bytes: 0,
         encoder: job.format.encoder(),
         selected: None,
+        detached: Vec::new(),
+        copied: Vec::new(),
+        keys: 0,
         key_delay_us: request.key_delay_us,
     };
     let on_end = request.on_end;
@@ -219,8 +233,54 @@ struct Queue {
 }
 
 enum Chunk {
-    Encoded { bytes: Vec<u8>, keys: u64 },
-    Saved { entries: Vec<Saved>, bytes: usize },
+    Encoded {
+        bytes: Vec<u8>,
+        keys: u64,
+    },
+    Saved {
+        entries: Vec<Saved>,
+        bytes: usize,
+    },
+    /// A large collection, which comes in pieces of its own.
+    Large(Arc<LargeValue>),
+}
+
+/// A large collection on its way from a loop to the writing thread.
+struct LargeValue {
+    shard: usize,
+    pieces: Mutex<Pieces>,
+    more: Condvar,
+}
+
+#[derive(Default)]
+struct Pieces {
+    waiting: VecDeque<Vec<u8>>,
+    bytes: usize,
+    is_awaited: bool,
+    /// The last piece has come.
+    is_whole: bool,
+}
+
+impl LargeValue {
+    fn lock(&self) -> MutexGuard<'_, Pieces> {
+        self.pieces.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn push(&self, bytes: Vec<u8>, is_last: bool) {
+        let mut pieces = self.lock();
+        pieces.bytes += bytes.len();
+        pieces.waiting.push_back(bytes);
+        pieces.is_whole |= is_last;
+        drop(pieces);
+        self.more.notify_one();
+    }
+
+    fn has_room(&self) -> bool {
+        let mut pieces = self.lock();
+        let has_room = pieces.bytes < QUEUE_BYTES_MAX;
+        pieces.is_awaited |= !has_room;
+        has_room
+    }
 }
 
 impl Job {
@@ -265,6 +325,7 @@ impl Job {
         match &chunk {
             Chunk::Encoded { bytes, .. } => queue.encoded_bytes += bytes.len(),
             Chunk::Saved { bytes, .. } => queue.saved_bytes += bytes,
+            Chunk::Large(_) => {}
         }
         queue.chunks.push_back(chunk);
         drop(queue);
@@ -294,13 +355,28 @@ pub struct Walker {
     /// Keys in the encoder.
     keys: u64,
     selected: Option<usize>,
+    /// The large collection that this loop is in the middle of.
+    large: Option<Arc<LargeValue>>,
+    /// What was found in the last step and is written or freed by others.
+    copied: Vec<Saved>,
+    freed: Vec<Entry>,
     /// Whether it waits for room, or for the end.
     sleeps: bool,
 }
 
 impl Walker {
     pub fn new(job: Arc<Job>) -> Walker {
-        Walker { encoder: job.format.encoder(), job, shard: None, keys: 0, selected: None, sleeps: false }
+        Walker {
+            encoder: job.format.encoder(),
+            job,
+            shard: None,
+            keys: 0,
+            selected: None,
+            large: None,
+            copied: Vec::new(),
+            freed: Vec::new(),
+            sleeps: false,
+        }
     }
 
     /// Bytes of memory that the whole snapshot takes beside the data, about.
@@ -319,11 +395,78 @@ impl Walker {
     }
 
     fn flush(&mut self) {
-        if self.encoder.len() > 0 {
-            let bytes = self.encoder.take();
-            self.job.push(Chunk::Encoded { bytes, keys: std::mem::take(&mut self.keys) });
-            self.selected = None;
+        if self.encoder.len() == 0 {
+            return;
         }
+        let bytes = self.encoder.take();
+        match &self.large {
+            Some(large) => large.push(bytes, false),
+            None => {
+                self.job.push(Chunk::Encoded { bytes, keys: std::mem::take(&mut self.keys) });
+                self.selected = None;
+            }
+        }
+    }
+
+    fn has_room(&self) -> bool {
+        let is_cancelled = self.job.is_cancelled();
+        match &self.large {
+            Some(large) => large.has_room() || is_cancelled,
+            None => self.job.has_room(),
+        }
+    }
+
+    fn select(&mut self, db: usize) {
+        if self.selected != Some(db) {
+            self.selected = Some(db);
+            self.encoder.select(db);
+        }
+    }
+}
+
+impl Visitor for Walker {
+    fn entry(&mut self, db: usize, entry: EntryRef<'_, Object>) -> usize {
+        // If there was one, its table has been emptied, and the writing thread goes on with it.
+        self.large = None;
+        let before = self.encoder.len();
+        self.select(db);
+        self.encoder.entry(entry);
+        self.keys += 1;
+        self.encoder.len().saturating_sub(before).max(1)
+    }
+
+    fn copied(&mut self, db: usize, entry: Entry) {
+        self.copied.push((db, entry));
+    }
+
+    fn large(&mut self, db: usize, head: &LargeHead) {
+        self.large = None;
+        self.flush();
+        let shard = self.shard.unwrap_or_default();
+        let large = Arc::new(LargeValue { shard, pieces: Mutex::default(), more: Condvar::new() });
+        self.job.push(Chunk::Large(Arc::clone(&large)));
+        self.large = Some(large);
+        self.selected = None;
+        self.select(db);
+        self.encoder.large(head);
+    }
+
+    fn element(&mut self, element: Element<'_>) -> usize {
+        let before = self.encoder.len();
+        self.encoder.element(element);
+        self.encoder.len().saturating_sub(before).max(1)
+    }
+
+    fn large_end(&mut self) {
+        self.encoder.large_end();
+        if let Some(large) = self.large.take() {
+            large.push(self.encoder.take(), true);
+        }
+        self.selected = None;
+    }
+
+    fn free(&mut self, entry: Entry) {
+        self.freed.push(entry);
     }
 }
 
@@ -348,7 +491,7 @@ fn step_of_walk(worker: &mut Worker) {
     }
     let began_ns = ochre_clock::monotonic_ns();
     while !walker.sleeps && ochre_clock::monotonic_ns() - began_ns < STEP_NS {
-        if !job.has_room() {
+        if !walker.has_room() {
             walker.sleeps = true;
         } else if !walk_a_little(shared, &job, &mut walker) {
             break;
@@ -375,13 +518,20 @@ fn walk_a_little(shared: &'static Shared, job: &Arc<Job>, walker: &mut Walker) -
     let mut locks = ShardSet::of(shard);
     let Ok(mut guard) = shared.keyspace.shards().try_lock_set(&mut locks) else { return false };
     let (mut room, mut saved) = (LOCKED_BYTES, Vec::new());
-    let Walker { encoder, keys, selected, .. } = walker;
-    let ended = shared.keyspace.walk(&mut guard, shard, &mut room, &mut saved, &mut |db, entry| {
-        *keys += 1;
-        encode(&mut **encoder, selected, db, entry)
-    });
+    let ended = shared.keyspace.walk(&mut guard, shard, &mut room, &mut saved, walker);
+    if walker.large.is_some() {
+        // While nobody can take its table away: whoever goes on with it then finds all pieces before.
+        walker.flush();
+    }
     drop(guard);
+    if ended {
+        walker.large = None;
+    }
+    saved.append(&mut walker.copied);
     push_saved(job, saved);
+    for entry in walker.freed.drain(..) {
+        shared.lazyfree.free(Garbage::Entry(entry));
+    }
     if walker.encoder.len() >= CHUNK_BYTES || ended {
         walker.flush();
     }
@@ -394,6 +544,27 @@ fn walk_a_little(shared: &'static Shared, job: &Arc<Job>, walker: &mut Walker) -
     true
 }
 
+/// What has nothing to show: only saved entries are fetched.
+struct Nothing;
+
+impl Visitor for Nothing {
+    fn entry(&mut self, _: usize, _: EntryRef<'_, Object>) -> usize {
+        0
+    }
+
+    fn copied(&mut self, _: usize, _: Entry) {}
+
+    fn large(&mut self, _: usize, _: &LargeHead) {}
+
+    fn element(&mut self, _: Element<'_>) -> usize {
+        0
+    }
+
+    fn large_end(&mut self) {}
+
+    fn free(&mut self, _: Entry) {}
+}
+
 /// Encodes one entry, after the database it is in if that is another one than before; answers how many bytes that made.
 fn encode(encoder: &mut dyn Encoder, selected: &mut Option<usize>, db: usize, entry: EntryRef<'_, Object>) -> usize {
     let before = encoder.len();
@@ -402,7 +573,7 @@ fn encode(encoder: &mut dyn Encoder, selected: &mut Option<usize>, db: usize, en
         encoder.select(db);
     }
     encoder.entry(entry);
-    encoder.len() - before
+    encoder.len().saturating_sub(before).max(1)
 }
 
 /// Fetches what was saved in the next shard.
@@ -411,7 +582,7 @@ fn collect(shared: &'static Shared, job: &Arc<Job>) {
     let mut locks = ShardSet::of(shard);
     let Ok(mut guard) = shared.keyspace.shards().try_lock_set(&mut locks) else { return };
     let mut saved = Vec::new();
-    shared.keyspace.walk(&mut guard, shard, &mut 0, &mut saved, &mut |_, _| 0);
+    shared.keyspace.walk(&mut guard, shard, &mut 0, &mut saved, &mut Nothing);
     drop(guard);
     push_saved(job, saved);
 }
@@ -454,212 +625,6 @@ impl Worker {
                 self.ask_for_cut(request);
                 return;
             }
-        }
-    }
-}
-
-// ---- the writing thread ----
-
-/// The thread that writes snapshots, one after the other.
-pub struct WritingThread(mpsc::Sender<Box<dyn FnOnce() + Send>>);
-
-impl WritingThread {
-    /// Starts the thread.
-    ///
-    /// # Errors
-    /// When the system gives no thread.
-    pub fn start() -> io::Result<WritingThread> {
-        let (sender, receiver) = mpsc::channel::<Box<dyn FnOnce() + Send>>();
-        std::thread::Builder::new().name("snapshot".into()).spawn(move || receiver.iter().for_each(|work| work()))?;
-        Ok(WritingThread(sender))
-    }
-
-    fn run(&self, work: Box<dyn FnOnce() + Send>) {
-        // The thread lives as long as this sender does, so it takes everything.
-        let _ = self.0.send(work);
-    }
-}
-
-/// The thread that writes a snapshot.
-struct Writer {
-    shared: &'static Shared,
-    job: Arc<Job>,
-    sink: Box<dyn Sink>,
-    checksum: Crc64,
-    bytes: u64,
-    encoder: Box<dyn Encoder>,
-    selected: Option<usize>,
-    key_delay_us: i64,
-}
-
-impl Writer {
-    fn run(mut self) -> Outcome {
-        let written = self.write_all();
-        if written.is_err() {
-            self.job.cancel();
-        }
-        self.drain();
-        self.shared.pause.release(Hold::Writes);
-        self.shared.tell_all(|| Message::PauseChanged);
-        self.shared.keyspace.end_cut();
-        let outcome = written.and_then(|()| {
-            self.sink.finish().map_err(|error| Failure::Sink(error.to_string()))?;
-            Ok(Summary { keys: self.job.keys_written(), bytes: self.bytes })
-        });
-        if outcome.is_err() {
-            self.sink.discard();
-        }
-        outcome
-    }
-
-    fn write_all(&mut self) -> Result<(), Failure> {
-        let job = Arc::clone(&self.job);
-        let mut out = Vec::new();
-        job.format.begin(&job.cut, &mut out);
-        self.write(&out)?;
-        while let Some(chunk) = self.next_chunk() {
-            match chunk {
-                Chunk::Encoded { bytes, keys } => {
-                    self.wait_for_keys(keys)?;
-                    self.write(&bytes)?;
-                    self.selected = None;
-                    job.keys_written.fetch_add(keys, Ordering::Relaxed);
-                }
-                Chunk::Saved { entries, bytes } => {
-                    self.write_saved(entries)?;
-                    self.forget_saved(bytes);
-                }
-            }
-            self.write_detached()?;
-        }
-        self.write_detached()?;
-        if job.is_cancelled() {
-            return Err(Failure::Cancelled);
-        }
-        out.clear();
-        job.format.end(self.checksum, &mut out);
-        self.write(&out)
-    }
-
-    /// Frees what the loops still bring after the end was decided, until all marks of the cut are gone.
-    fn drain(&mut self) {
-        while self.next_chunk().is_some() {}
-        drop(self.job.cut.take_detached());
-    }
-
-    /// The next part; `None` once there is no more to come.
-    fn next_chunk(&mut self) -> Option<Chunk> {
-        let mut queue = self.job.lock();
-        loop {
-            if let Some(chunk) = queue.chunks.pop_front() {
-                if let Chunk::Encoded { bytes, .. } = &chunk {
-                    queue.encoded_bytes -= bytes.len();
-                }
-                let wakes = queue.is_awaited && queue.encoded_bytes < QUEUE_BYTES_MAX / 2;
-                if wakes {
-                    queue.is_awaited = false;
-                }
-                drop(queue);
-                if wakes {
-                    self.shared.tell_all(|| Message::WalkOn);
-                }
-                return Some(chunk);
-            }
-            if self.job.all_walked() {
-                return None;
-            }
-            if queue.is_awaited {
-                queue.is_awaited = false;
-                self.shared.tell_all(|| Message::WalkOn);
-            }
-            // A shard's end is told without the lock, so it may be missed.
-            let (again, _) =
-                self.job.more.wait_timeout(queue, Duration::from_millis(20)).unwrap_or_else(PoisonError::into_inner);
-            queue = again;
-        }
-    }
-
-    fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
-        if self.job.is_cancelled() {
-            return Err(Failure::Cancelled);
-        }
-        if self.job.format.has_checksum() {
-            self.checksum.update(bytes);
-        }
-        self.bytes += bytes.len() as u64;
-        self.sink.write(bytes).map_err(|error| Failure::Sink(error.to_string()))
-    }
-
-    fn write_saved(&mut self, entries: Vec<Saved>) -> Result<(), Failure> {
-        for (db, entry) in entries {
-            self.wait_for_keys(1)?;
-            encode(&mut *self.encoder, &mut self.selected, db, entry.as_ref());
-            drop(entry);
-            self.job.keys_written.fetch_add(1, Ordering::Relaxed);
-            if self.encoder.len() >= CHUNK_BYTES {
-                self.write_encoded()?;
-            }
-        }
-        self.write_encoded()
-    }
-
-    fn write_encoded(&mut self) -> Result<(), Failure> {
-        let bytes = self.encoder.take();
-        self.write(&bytes)
-    }
-
-    /// Saved entries are gone: lets writers go on, if that was what they waited for.
-    fn forget_saved(&mut self, bytes: usize) {
-        self.job.lock().saved_bytes -= bytes;
-        if self.shared.pause.is_held(Hold::Writes) && !self.job.holds_too_much(SAVED_BYTES_MAX / 2) {
-            self.shared.pause.release(Hold::Writes);
-            self.shared.tell_all(|| Message::PauseChanged);
-        }
-    }
-
-    /// Writes the tables that were taken out of the keyspace, and frees them.
-    fn write_detached(&mut self) -> Result<(), Failure> {
-        let job = Arc::clone(&self.job);
-        for mut table in job.cut.take_detached() {
-            let mut ended = false;
-            while !ended {
-                let (mut room, mut saved, mut keys) = (CHUNK_BYTES, Vec::new(), 0);
-                let Writer { encoder, selected, .. } = self;
-                ended = table.walk(&mut room, &mut saved, &mut |db, entry| {
-                    keys += 1;
-                    encode(&mut **encoder, selected, db, entry)
-                });
-                self.wait_for_keys(keys)?;
-                self.write_encoded()?;
-                job.keys_written.fetch_add(keys, Ordering::Relaxed);
-                self.write_saved(saved)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Waits as tests want it, unless the snapshot is called off.
-    fn wait_for_keys(&mut self, keys: u64) -> Result<(), Failure> {
-        if self.key_delay_us == 0 {
-            return Ok(());
-        }
-        // A negative delay is one microsecond for so many keys.
-        let delay_us = match u64::try_from(self.key_delay_us) {
-            Ok(delay_us) => keys.saturating_mul(delay_us),
-            Err(_) => keys / self.key_delay_us.unsigned_abs(),
-        };
-        let until_ns = ochre_clock::monotonic_ns().saturating_add(delay_us.saturating_mul(1000));
-        let mut queue = self.job.lock();
-        loop {
-            let now_ns = ochre_clock::monotonic_ns();
-            if self.job.is_cancelled() {
-                return Err(Failure::Cancelled);
-            }
-            if now_ns >= until_ns {
-                return Ok(());
-            }
-            let rest = Duration::from_nanos(until_ns - now_ns);
-            (queue, _) = self.job.more.wait_timeout(queue, rest).unwrap_or_else(PoisonError::into_inner);
         }
     }
 }

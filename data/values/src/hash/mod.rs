@@ -33,8 +33,8 @@ pub enum Hash {
 /// Invariants: `deadlines` is the number of fields with one, and the table has noted them all.
 #[derive(Default)]
 pub struct Fields {
-    table: Table<Field>,
-    deadlines: usize,
+    pub(crate) table: Table<Field>,
+    pub(crate) deadlines: usize,
     /// Where the next search for due fields goes on.
     resume: u64,
 }

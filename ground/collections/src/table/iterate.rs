@@ -130,7 +130,11 @@ impl<T: Keyed> Table<T> {
             unsafe {
                 segment.prefetch_items();
                 segment.for_each(|spot| {
-                    let item = T::from_raw(pointer((*spot.bucket).address(spot.slot)));
+                    let raw = pointer((*spot.bucket).address(spot.slot));
+                    if taken.table.is_walked() {
+                        taken.table.before_change(T::hash(raw), raw);
+                    }
+                    let item = T::from_raw(raw);
                     let mut loan = Loan { item: std::mem::ManuallyDrop::new(item), spot };
                     let stays = keep(&mut loan.item);
                     drop(loan);

@@ -48,6 +48,8 @@ impl<'a, T: Keyed> Slot<'a, T> {
     /// is not found any more.
     #[inline]
     pub fn update<R>(&mut self, change: impl FnOnce(&mut T) -> R) -> R {
+        let raw = self.pointer();
+        self.table.before_change(self.hash, raw);
         // SAFETY: the slot owns the item, and `&mut` makes this the only access. `Loan` puts it back.
         let mut loan = Loan { item: ManuallyDrop::new(unsafe { T::from_raw(self.pointer()) }), spot: self.spot };
         change(&mut loan.item)
@@ -62,6 +64,8 @@ impl<'a, T: Keyed> Slot<'a, T> {
     /// Takes the item out.
     #[inline]
     pub fn remove(self) -> T {
+        let raw = self.pointer();
+        self.table.before_change(self.hash, raw);
         // SAFETY: by the invariant the spot belongs to the hash; the item leaves the table, so it is owned once.
         unsafe { T::from_raw(pointer(self.table.directory.remove(self.hash, self.spot, T::hash))) }
     }

@@ -64,6 +64,10 @@ impl<T: Keyed> Table<T> {
             segment.for_each(|spot| match sweep.keep(T::view(pointer((*spot.bucket).address(spot.slot)))) {
                 Some(own_ms) => deadline_ms = deadline_ms.min(own_ms),
                 None => {
+                    if taken.table.is_walked() {
+                        let raw = pointer((*spot.bucket).address(spot.slot));
+                        taken.table.before_change(T::hash(raw), raw);
+                    }
                     let address = segment.take(spot);
                     taken.count += 1;
                     sweep.removed(T::from_raw(pointer(address)));
