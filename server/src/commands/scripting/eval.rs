@@ -94,8 +94,24 @@ pub(super) const FCALL: Command =
 const BAD_NUMBER: Error = Error::fixed("ERR Bad number of keys provided");
 
 fn fcall(call: &mut SessionCall<'_>, _: &mut Args<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {
-    run(call, function, BAD_NUMBER, false, reply)
+    run_function(call, false, reply)
 }
+
+/// A function that is not known is the first thing to complain about.
+fn run_function(call: &mut SessionCall<'_>, read_only: bool, reply: &mut Reply<'_>) -> Result<(), Error> {
+    let name = call.words.at(1);
+    let result = run(call, function, BAD_NUMBER, read_only, reply);
+    if result.is_err() {
+        let libraries = call.shared().scripts.functions.all();
+        let mut functions = libraries.values().flat_map(|library| &library.functions);
+        if !functions.any(|function| function.name.as_bytes().eq_ignore_ascii_case(name)) {
+            return Err(NO_FUNCTION);
+        }
+    }
+    result
+}
+
+const NO_FUNCTION: Error = Error::fixed("ERR Function not found");
 
 pub(super) const FCALL_RO: Command =
     Command::new(Group::Scripting, "FCALL_RO", "function numkeys [key [key ...]] [arg [arg ...]]", fcall_ro)
@@ -107,11 +123,11 @@ pub(super) const FCALL_RO: Command =
         .locks(Locks::All);
 
 fn fcall_ro(call: &mut SessionCall<'_>, _: &mut Args<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {
-    run(call, function, BAD_NUMBER, true, reply)
+    run_function(call, true, reply)
 }
 
 fn function(scripts: &mut ThreadScripts, shared: &Shared, name: &[u8]) -> Result<Work, Error> {
     let found = scripts.function(&shared.scripts.functions, name);
-    let (name, compiled, flags) = found.ok_or(Error::fixed("ERR Function not found"))?;
+    let (name, compiled, flags) = found.ok_or(NO_FUNCTION)?;
     Ok(Work { compiled, flags, name: Name::Function(name) })
 }

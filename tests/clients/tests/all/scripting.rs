@@ -95,7 +95,7 @@ fn scripts_that_reach_for_keys_in_adverse_orders_never_deadlock() {
             for round in 0..ROUNDS {
                 let from = (worker * 7 + round) % KEYS;
                 let to = (from + 1 + (worker * 11 + round * 5) % (KEYS - 1)) % KEYS;
-                let (from, to) = if worker % 2 == 0 { (from, to) } else { (to, from) };
+                let (from, to) = if worker.is_multiple_of(2) { (from, to) } else { (to, from) };
                 assert_eq!(eval(client, script, &[], &[&format!("k{from}"), &format!("k{to}")]), "1");
             }
         };
