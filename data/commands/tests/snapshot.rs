@@ -172,6 +172,9 @@ const TEMPLATES: &[&str] = &[
     "XCLAIM X g d 0 i",
     "XAUTOCLAIM X g d 0 0",
     "XREADGROUP GROUP g c STREAMS X 0",
+    "XADD X IDMP p m * m n",
+    "XCFGSET X IDMP-DURATION 1n",
+    "XIDMPRECORD X p m i",
     // everything
     "FLUSHDB",
     "FLUSHALL",
