@@ -184,7 +184,7 @@ impl Worker {
         if session.transaction.is_some() {
             return;
         }
-        let is_client_command = row.is_some_and(|row| row.full_name.starts_with("client|"));
+        let is_client_command = row.is_some_and(|row| row.spec.name == "CLIENT");
         if let Some(tracked) = &mut session.tracked
             && !is_client_command
         {

@@ -79,3 +79,17 @@ fn the_table_is_limited() {
         assert!(info.contains("tracking_total_keys:10\r\n"), "{info}");
     });
 }
+
+#[test]
+fn what_is_opted_in_is_tracked_once() {
+    in_each_layout(|server| {
+        let (mut reader, mut writer) = (server.raw(), server.client());
+        reader.send("HELLO 3\r\nCLIENT TRACKING ON OPTIN\r\n");
+        while reader.line() != "+OK" {}
+        reader.send("GET a\r\n").expect("_\r\n");
+        writer.check("SET a 1", "OK");
+        reader.send("CLIENT CACHING YES\r\nGET a\r\nGET b\r\n").expect("+OK\r\n$1\r\n1\r\n_\r\n");
+        writer.check("MSET b 1 a 2", "OK");
+        reader.expect(invalidated(&["a"])).send("PING\r\n").expect("+PONG\r\n");
+    });
+}
