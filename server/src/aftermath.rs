@@ -24,6 +24,9 @@ pub fn commit(shared: &Shared, thread: usize, data: &mut Locked<'_>, words: Word
     if !data.effects.events.is_empty() {
         publish_events(shared, data);
     }
+    if !data.effects.tracked_changes.is_empty() {
+        crate::tracking::tell_readers(shared, data.effects);
+    }
 }
 
 /// Appends to the log what the commands since the locks were taken have committed. A command on its own, a whole transaction, a

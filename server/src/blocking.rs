@@ -137,7 +137,8 @@ fn serve(shared: &Shared, thread: usize, data: &mut Locked<'_>, waiter: &Arc<Wai
         return true;
     }
     data.effects.clear();
-    let origin = std::mem::replace(&mut data.effects.origin, waiter.client);
+    let before = (data.effects.origin, data.effects.listener);
+    (data.effects.origin, data.effects.listener) = (waiter.client, waiter.client);
     let notices = std::mem::take(&mut data.effects.own_notices);
     let mut bytes = Vec::new();
     let protocol = crate::worker::protocol_of_version(waiter.protocol);
@@ -150,7 +151,7 @@ fn serve(shared: &Shared, thread: usize, data: &mut Locked<'_>, waiter: &Arc<Wai
         waiter.retry_at_ms.store(block.retry_at_ms, Ordering::Relaxed);
         aftermath::commit(shared, thread, data, words);
         aftermath::seal(shared, data);
-        data.effects.origin = origin;
+        (data.effects.origin, data.effects.listener) = before;
         data.effects.own_notices = notices;
         waiter.release();
         return true;
@@ -166,7 +167,7 @@ fn serve(shared: &Shared, thread: usize, data: &mut Locked<'_>, waiter: &Arc<Wai
     }
     aftermath::commit(shared, thread, data, words);
     aftermath::seal(shared, data);
-    data.effects.origin = origin;
+    (data.effects.origin, data.effects.listener) = before;
     let own_notices = std::mem::replace(&mut data.effects.own_notices, notices);
     data.unregister(waiter);
     shared.desks[waiter.thread as usize].post(Message::Unblocked { waiter: Arc::clone(waiter), reply: bytes });

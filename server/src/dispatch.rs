@@ -75,9 +75,12 @@ pub fn execute(
     {
         return flow;
     }
+    pressure::make_room(worker);
+    if session.tracked.is_some() {
+        worker.write_own_notices(session, output);
+    }
     let mark = output.len();
     let mut reply = Reply::new(output, protocol_of(session));
-    pressure::make_room(worker);
     let flow = match call.row {
         Some(row) if admission::is_ordinary(worker, session) && row.is_whole(words.len()) => {
             run(worker, reactor, session, row, call, words, &mut reply)
@@ -274,14 +277,15 @@ fn perform(
     let words = args.argv();
     let result = function(data, args, reply);
     data.finish();
-    if session.tracked.is_some() {
-        tracking::remember(shared, session, row, words);
-    }
     let blocked = match data.effects.block.is_some() {
         false => None,
         true => blocking::block(data, session, thread, row, words),
     };
     aftermath::commit(shared, thread, data, words);
+    // What a read has found expired is told first: the client has read that it is not there.
+    if session.tracked.is_some() {
+        tracking::remember(shared, session, row, words);
+    }
     aftermath::seal(shared, data);
     if !data.effects.ready.is_empty() {
         blocking::serve_ready(shared, thread, data);

@@ -71,6 +71,11 @@ pub fn remember(shared: &Shared, session: &Session, row: &CommandRow, words: Wor
     for (at, _) in keys {
         registry.remember(session.id(), words.at(at));
     }
+    limit(shared, &mut registry);
+}
+
+/// Forgets keys beyond `tracking-table-max-keys`, and tells who may hold them.
+pub fn limit(shared: &Shared, registry: &mut Registry) {
     let keys_max = shared.settings.network.tracking_table_max_keys.get();
     if keys_max > 0 && registry.keys() > keys_max {
         let mut dice = ochre_clock::monotonic_ns();
@@ -82,20 +87,39 @@ pub fn remember(shared: &Shared, session: &Session, row: &CommandRow, words: Wor
     }
 }
 
-/// Tells the clients that may hold what was changed, still under the locks.
+/// Tells the clients that have read what a command has changed, still under the locks.
+#[cold]
+pub fn tell_readers(shared: &Shared, effects: &mut Effects) {
+    let mut keys = std::mem::take(&mut effects.tracked_changes);
+    let (notices, has_prefixes) = {
+        let mut registry = shared.tracking.registry();
+        (registry.changed(&keys, effects.origin), registry.prefixes() > 0)
+    };
+    hand_on(shared, effects, notices);
+    if has_prefixes {
+        effects.tracked_announced.append(&mut keys);
+    }
+}
+
+/// Tells the clients that may hold what a unit has changed, still under the locks.
 #[cold]
 pub fn tell(shared: &Shared, effects: &mut Effects) {
-    let keys = std::mem::take(&mut effects.tracked_changes);
+    tell_readers(shared, effects);
+    let keys = std::mem::take(&mut effects.tracked_announced);
     let emptied = std::mem::take(&mut effects.tracked_emptied);
     let notices = {
         let mut registry = shared.tracking.registry();
         let mut notices = if emptied { registry.emptied() } else { Vec::new() };
-        notices.append(&mut registry.changed(&keys, effects.origin));
+        notices.append(&mut registry.announced(&keys, effects.origin));
         notices
     };
+    hand_on(shared, effects, notices);
+}
+
+fn hand_on(shared: &Shared, effects: &mut Effects, notices: Vec<Notice>) {
     for notice in notices {
-        // Whoever made the change is told after the reply.
-        if notice.client == effects.origin && notice.mode.redirect.is_none() {
+        // Whose reply is being written is told in order with it.
+        if notice.client == effects.listener && notice.mode.redirect.is_none() {
             effects.own_notices.push(notice.keys);
         } else {
             post(shared, notice);
@@ -190,6 +214,13 @@ impl Worker {
         {
             tracked.caching = false;
         }
+        self.write_own_notices(session, output);
+    }
+
+    /// Tells a client what it is to be told of itself: keys that were evicted for its command, before the reply, and keys that it
+    /// has changed, after it.
+    #[cold]
+    pub fn write_own_notices(&mut self, session: &Session, output: &mut Vec<u8>) {
         let protocol = protocol_of(session);
         for keys in self.effects.own_notices.drain(..) {
             if protocol == Protocol::Resp3 && session.tracked.is_some() {

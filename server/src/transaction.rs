@@ -273,7 +273,6 @@ pub fn exec(call: &mut SessionCall<'_>, reply: &mut Reply<'_>) -> Result<(), Err
                 data.select(call.session.db);
                 let result = function(&mut data, &mut args, reply);
                 data.finish();
-                tracking::remember(shared, call.session, row, words);
                 if let Some(block) = data.effects.block.take() {
                     if block.null_is_array { reply.null_array() } else { reply.null() }
                 }
@@ -299,6 +298,7 @@ pub fn exec(call: &mut SessionCall<'_>, reply: &mut Reply<'_>) -> Result<(), Err
         };
         ready.append(&mut data.effects.ready);
         aftermath::commit(shared, thread, &mut data, words);
+        tracking::remember(shared, call.session, row, words);
         let failed = result.is_err();
         if let Err(error) = result {
             reply.truncate(mark);

@@ -217,6 +217,7 @@ impl Worker {
         self.tracks_latency = self.shared.settings.logging.latency_tracking.get();
         (self.large_request_bytes, self.large_reply_bytes) = settings_view::large_bytes(&self.shared.settings);
         self.cron.apply_settings(&self.shared.settings);
+        crate::tracking::limit(self.shared, &mut self.shared.tracking.registry());
         self.pressure.apply_settings(&self.shared.settings);
     }
 
@@ -412,7 +413,7 @@ impl Worker {
             output = self.pool.pop().unwrap_or_default();
         }
         self.context.no_touch = session.client.has(traits::NO_TOUCH);
-        self.effects.origin = session.id();
+        (self.effects.origin, self.effects.listener) = (session.id(), session.id());
         self.before_commands();
         session.client.query_buffer.store(buffer.len(), Ordering::Relaxed);
         let mut consumed = 0;
@@ -479,7 +480,7 @@ impl Worker {
                 }
             }
         }
-        self.effects.origin = 0;
+        (self.effects.origin, self.effects.listener) = (0, 0);
         session.output = output;
         self.flush_stats(session);
         self.counters().busy_nanoseconds.add(self.last_tick_ns - began_ns);

@@ -109,12 +109,16 @@ pub struct Effects {
     pub unit: Unit,
     /// Keys that changed while somebody is told of changes (`Keyspace::track_changes`): names without databases.
     pub tracked_changes: Vec<Box<[u8]>>,
+    /// Those of earlier commands of the same unit, for whoever is told of prefixes: once for each unit.
+    pub tracked_announced: Vec<Box<[u8]>>,
     /// Whether the active expiry is to note them.
     pub(crate) tracks_changes: bool,
     /// All keys of a database went at once while somebody is told of changes.
     pub tracked_emptied: bool,
     /// The client whose command makes the changes; 0: none.
     pub origin: u64,
+    /// The client whose replies are being written; 0: none.
+    pub listener: u64,
     /// What that client is to be told of once it has its reply: keys that it may not use any more, or all.
     pub own_notices: Vec<Option<Vec<Box<[u8]>>>>,
     /// What the server's log is to tell of a command that was refused.
@@ -186,7 +190,7 @@ impl Effects {
     /// Whether somebody may have to be told of changes.
     #[inline]
     pub fn has_tracked_changes(&self) -> bool {
-        !self.tracked_changes.is_empty() || self.tracked_emptied
+        !self.tracked_changes.is_empty() || !self.tracked_announced.is_empty() || self.tracked_emptied
     }
 
     /// Events of reads that found nothing join the others.

@@ -107,9 +107,6 @@ impl<'h, 'c, 'd> ScriptHost<'h, 'c, 'd> {
                 self.data.select(self.call.session.db);
                 let result = function(self.data, &mut args, reply);
                 self.data.finish();
-                if self.call.session.tracked.is_some() {
-                    tracking::remember(self.call.worker.shared, self.call.session, row, words);
-                }
                 if let Some(block) = self.data.effects.block.take() {
                     if block.null_is_array { reply.null_array() } else { reply.null() }
                 }
@@ -205,6 +202,9 @@ impl Host for ScriptHost<'_, '_, '_> {
             self.data.log_nothing();
         }
         aftermath::commit(shared, self.call.worker.id, self.data, words);
+        if self.call.session.tracked.is_some() {
+            tracking::remember(shared, self.call.session, row, words);
+        }
         let failed = result.is_err();
         if let Err(error) = result {
             reply.truncate(mark);

@@ -97,13 +97,18 @@ impl Registry {
         }
     }
 
-    /// Who is to be told that client `origin` (0: none) has changed `keys`: a notice for each key that was read, and one for
-    /// each prefix with all its keys.
+    /// Who has read one of `keys`, which client `origin` (0: none) has changed: a notice for each key. Then it is forgotten.
     pub fn changed(&mut self, keys: &[Bytes], origin: u64) -> Vec<Notice> {
         let mut notices = Vec::new();
         for key in keys {
             self.forget(key, origin, &mut notices);
         }
+        notices
+    }
+
+    /// Whose prefixes some of `keys` have, which client `origin` has changed as one: a notice for each prefix with all its keys.
+    pub fn announced(&self, keys: &[Bytes], origin: u64) -> Vec<Notice> {
+        let mut notices = Vec::new();
         for (prefix, clients) in &self.prefixes {
             let mut matching: Vec<Bytes> = keys.iter().filter(|key| key.starts_with(prefix)).cloned().collect();
             if matching.is_empty() {
@@ -204,8 +209,12 @@ mod tests {
         registry.begin(2, Mode { no_loop: true, ..mode }, [b"".as_slice()].into_iter());
         let changed = keys(&["a:2", "b", "a:1", "a:2", "c"]);
         let (a, b, all) = (keys(&["a:1", "a:2"]), keys(&["b"]), keys(&["a:1", "a:2", "b", "c"]));
-        assert_eq!(told(&registry.changed(&changed, 9)), [(2, Some(all)), (1, Some(a.clone())), (1, Some(b.clone()))]);
-        assert_eq!(told(&registry.changed(&changed, 2)), [(1, Some(a)), (1, Some(b))]);
+        assert_eq!(
+            told(&registry.announced(&changed, 9)),
+            [(2, Some(all)), (1, Some(a.clone())), (1, Some(b.clone()))]
+        );
+        assert_eq!(told(&registry.announced(&changed, 2)), [(1, Some(a)), (1, Some(b))]);
+        assert_eq!(told(&registry.changed(&changed, 9)), []);
         registry.end(1);
         assert_eq!(registry.prefixes(), 1);
     }
