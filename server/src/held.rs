@@ -1,5 +1,6 @@
 //! Replies that wait for the log: nothing leaves that promises more than the disk has (`appendfsync always`) or the system.
 
+use crate::alerts::Alert;
 use crate::blocking::time_out_reply;
 use crate::persistence::log::Policy;
 use crate::session::Session;
@@ -26,8 +27,9 @@ pub struct HeldReplies {
     policy: Option<Policy>,
     /// Clients that wait until the disk has the log up to an offset.
     for_disk: Vec<(u64, Arc<Waiter>)>,
-    /// Writes were refused already when the commands that run now began: they have changed nothing that could be lost.
-    refused_before: bool,
+    /// Writes were refused already when the commands that run now began, and how often the log had recovered before: unless it
+    /// has again since, they have changed nothing that could be lost.
+    refused_since: Option<u64>,
 }
 
 impl HeldReplies {
@@ -48,8 +50,16 @@ impl Worker {
     #[inline]
     pub fn before_commands(&mut self) {
         if self.held.policy.is_some() {
-            self.held.refused_before = self.shared.log.has_failed();
+            self.held.refused_since = if self.shared.log.has_failed() { self.refuses_writes() } else { None };
         }
+    }
+
+    /// The recoveries of the log so far, if commands are told by now that it has failed.
+    #[cold]
+    fn refuses_writes(&self) -> Option<u64> {
+        let recoveries = self.shared.log.recoveries();
+        let is_refused = self.shared.alerts.is_on(Alert::LogFailed) && self.shared.log.has_failed();
+        is_refused.then_some(recoveries)
     }
 
     /// Sends replies of a client now, or when the log has got as far as they may have seen.
@@ -65,7 +75,8 @@ impl Worker {
         let log = &self.shared.log;
         let offset = log.end();
         let nothing_waits = session.held == 0;
-        let is_safe = log.reached(self.held.policy.unwrap_or(Policy::Off)) >= offset || self.held.refused_before;
+        let has_changed_nothing = || self.held.refused_since.is_some_and(|recoveries| recoveries == log.recoveries());
+        let is_safe = log.reached(self.held.policy.unwrap_or(Policy::Off)) >= offset || has_changed_nothing();
         if nothing_waits && is_safe {
             return reactor.send(session.token, bytes);
         }

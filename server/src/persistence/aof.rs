@@ -283,9 +283,9 @@ pub fn open(shared: &'static Shared, loaded: LoadedFiles) -> Result<(), String> 
     let size = folder.size_bytes(&manifest);
     numbers.size_bytes.store(size, Ordering::Relaxed);
     numbers.base_size_bytes.store(size, Ordering::Relaxed);
-    *shared.aof.state() = State { folder: Some(folder), manifest, waits_for_base: false };
+    *shared.aof.state() = State { folder: Some(folder.clone()), manifest, waits_for_base: false };
     shared.aof.is_on.store(true, Ordering::SeqCst);
-    rewrite::remove_history(shared);
+    rewrite::remove_history(shared, &folder);
     apply_settings(shared);
     // Loops that run already have to know that replies wait from now on.
     shared.settings_changed();

@@ -40,6 +40,8 @@ pub struct Log {
     policy: AtomicU8,
     /// Writing or syncing failed, so that nothing may be promised.
     failed: AtomicBool,
+    /// How often it went on after a failure.
+    recoveries: AtomicU64,
     /// What the system said about it.
     pub(super) failure: Mutex<String>,
     tail: Mutex<Tail>,
@@ -162,8 +164,16 @@ impl Log {
         self.failed.load(Ordering::Acquire)
     }
 
+    /// How often writing went on after a failure. Counted before anybody can see that it goes on.
+    pub fn recoveries(&self) -> u64 {
+        self.recoveries.load(Ordering::SeqCst)
+    }
+
     pub(super) fn set_failed(&self, failed: bool) {
-        self.failed.store(failed, Ordering::Release);
+        if !failed {
+            self.recoveries.fetch_add(1, Ordering::SeqCst);
+        }
+        self.failed.store(failed, Ordering::SeqCst);
     }
 
     pub(super) fn tail(&self) -> MutexGuard<'_, Tail> {

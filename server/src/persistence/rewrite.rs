@@ -197,7 +197,7 @@ fn end(shared: &'static Shared, folder: &Folder, is_snapshot: bool, keeps_file: 
     let ok = match installed {
         Ok(true) => {
             log::notice(format_args!("Background AOF rewrite finished successfully"));
-            remove_history(shared);
+            remove_history(shared, folder);
             true
         }
         Ok(false) => {
@@ -341,9 +341,8 @@ pub fn write_empty_base(shared: &Shared, folder: &Folder, name: &str, is_snapsho
 }
 
 /// Deletes the files that a base has superseded.
-pub fn remove_history(shared: &Shared) {
+pub fn remove_history(shared: &Shared, folder: &Folder) {
     let mut state = shared.aof.state();
-    let Some(folder) = state.folder.clone() else { return };
     if state.manifest.history.is_empty() || shared.settings.persistence.aof_disable_auto_gc.get() {
         return;
     }

@@ -7,7 +7,7 @@
 use crate::persistence::log::{Log, Policy};
 use ochre_persistence::Annotator;
 use std::fs::File;
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, Seek, Write};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -261,8 +261,13 @@ impl Files {
         let Some(mut segment) = self.current.take() else { return Ok(()) };
         if segment.annotator.uncovered() > 0 {
             let line = segment.annotator.cover();
-            (&*segment.file).write_all(line.as_bytes())?;
-            log.numbers.size_bytes.fetch_add(line.len() as u64, Ordering::Relaxed);
+            let mut file = &*segment.file;
+            let end = file.stream_position()?;
+            match file.write_all(line.as_bytes()) {
+                Ok(()) => _ = log.numbers.size_bytes.fetch_add(line.len() as u64, Ordering::Relaxed),
+                // It goes without the checksum, but not with a part of it: another file follows.
+                Err(_) => file.set_len(end)?,
+            }
         }
         segment.file.sync_data()
     }

@@ -154,11 +154,21 @@ impl Manifest {
         self.base.is_none() && self.incremental.is_empty()
     }
 
+    /// The number of the next file and its name. What is about to be deleted keeps its names to itself: a list without an
+    /// incremental file, as a rewrite leaves it while no file is kept, says nothing of the numbers that were given out.
+    fn next(&self, last: u64, name: impl Fn(u64) -> String) -> (u64, String) {
+        let mut sequence = last + 1;
+        let is_taken = |name: &str| self.history.iter().any(|segment| segment.name == name);
+        while is_taken(&name(sequence)) {
+            sequence += 1;
+        }
+        (sequence, name(sequence))
+    }
+
     /// Adds the next incremental file; answers its name.
     pub fn add_incremental(&mut self, names: &Names) -> String {
-        self.incremental_sequence += 1;
-        let name = names.incremental(self.incremental_sequence);
-        let sequence = self.incremental_sequence;
+        let (sequence, name) = self.next(self.incremental_sequence, |sequence| names.incremental(sequence));
+        self.incremental_sequence = sequence;
         self.incremental.push(Segment { name: name.clone(), sequence, role: Role::Incremental });
         name
     }
@@ -172,8 +182,8 @@ impl Manifest {
     /// A new base takes the place of the old one and of all incremental files but the last `kept`, which become history.
     /// Answers the new base's name.
     pub fn supersede(&mut self, names: &Names, snapshot: bool, kept: usize) -> String {
-        self.base_sequence += 1;
-        let (sequence, name) = (self.base_sequence, names.base(self.base_sequence, snapshot));
+        let (sequence, name) = self.next(self.base_sequence, |sequence| names.base(sequence, snapshot));
+        self.base_sequence = sequence;
         let superseded = self.incremental.len().saturating_sub(kept);
         let old = self.base.take().into_iter().chain(self.incremental.drain(..superseded));
         self.history.extend(old.map(|segment| Segment { role: Role::History, ..segment }));
@@ -205,6 +215,16 @@ mod tests {
                     file \"my append.aof.1.incr.aof\" seq 1 type h\nfile \"my append.aof.2.incr.aof\" seq 2 type i\n";
         assert_eq!(String::from_utf8_lossy(&manifest.to_text()), text);
         assert_eq!(Manifest::parse(text.as_bytes()), Ok(manifest));
+    }
+
+    #[test]
+    fn a_file_that_is_about_to_be_deleted_lends_its_name_to_no_other() {
+        let names = Names::new("a");
+        let text = b"file a.3.base.rdb seq 3 type b\nfile a.2.base.rdb seq 2 type h\nfile a.1.incr.aof seq 1 type h\n";
+        let mut manifest = Manifest::parse(text).expect("fine");
+        assert_eq!(manifest.add_incremental(&names), "a.2.incr.aof");
+        let mut manifest = Manifest::parse(b"file a.1.base.rdb seq 1 type h\n").expect("fine");
+        assert_eq!(manifest.supersede(&names, true, 0), "a.2.base.rdb");
     }
 
     #[test]
