@@ -215,14 +215,27 @@ fn loading(worker: &Worker, _: &Session, row: &CommandRow, _: Words<'_>) -> Resu
     if worker.shared.alerts.is_on(Alert::Loading) && !row.flags.has(LOADING) { Err(Error::LOADING) } else { Ok(()) }
 }
 
+/// Whether a pause of writes holds the command up: it writes, or may write what replicas would get.
+fn waits_with_writes(shared: &Shared, row: &CommandRow, words: Words<'_>) -> bool {
+    row.flags.has(WRITE)
+        || match row.full_name.as_str() {
+            "publish" | "spublish" | "pfcount" => true,
+            "eval" | "evalsha" | "fcall" => !crate::scripts::only_reads(shared, &row.full_name, words.at(1)),
+            _ => false,
+        }
+}
+
 /// Whether the command has to wait for the end of CLIENT PAUSE.
-pub fn must_pause(worker: &Worker, row: &CommandRow) -> bool {
+#[inline]
+pub fn must_pause(worker: &Worker, session: &Session, row: &CommandRow, words: Words<'_>) -> bool {
     match worker.shared.pause.now(worker.context.now_ms) {
         Paused::Nothing => false,
-        Paused::Writes => {
-            row.flags.has(WRITE)
-                || matches!(row.full_name.as_str(), "publish" | "spublish" | "exec" | "eval" | "evalsha" | "fcall")
-        }
+        Paused::Writes => match (row.full_name.as_str(), &session.transaction) {
+            ("exec", Some(transaction)) => {
+                transaction.has_command(worker.shared, |row, words| waits_with_writes(worker.shared, row, words))
+            }
+            _ => waits_with_writes(worker.shared, row, words),
+        },
         // Whoever paused must be able to end it.
         Paused::All => !matches!(row.full_name.as_str(), "client|unpause" | "client|pause" | "shutdown"),
     }

@@ -93,6 +93,22 @@ pub fn commit_background(shared: &Shared, context: &Context, effects: &mut Effec
 /// Counts a command that ran: its calls and time, and the slow log.
 #[inline(always)]
 pub fn account(worker: &mut Worker, session: &Session, row: &CommandRow, words: Words<'_>, failed: bool) {
+    if worker.shared.monitors.any() {
+        crate::monitors::show(worker.shared, session, row, words);
+    }
+    count(worker, session, row, words, failed);
+}
+
+/// As [`account`], for a command that a script called.
+pub fn account_of_script(worker: &mut Worker, session: &Session, row: &CommandRow, words: Words<'_>, failed: bool) {
+    if worker.shared.monitors.any() {
+        crate::monitors::show_of_script(worker.shared, session, row, words);
+    }
+    count(worker, session, row, words, failed);
+}
+
+#[inline(always)]
+fn count(worker: &mut Worker, session: &Session, row: &CommandRow, words: Words<'_>, failed: bool) {
     let now_ns = ochre_clock::monotonic_ns();
     let took_ns = now_ns.saturating_sub(worker.last_tick_ns);
     worker.last_tick_ns = now_ns;
@@ -109,9 +125,6 @@ pub fn account(worker: &mut Worker, session: &Session, row: &CommandRow, words: 
     }
     session.client.commands.store(session.client.commands.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
     session.client.last_command.store(row.id + 1, Ordering::Relaxed);
-    if worker.shared.monitors.any() {
-        crate::monitors::show(worker.shared, session, row, words);
-    }
     if took_ns >= worker.slow_ns {
         crate::slow_commands::note_slow(worker, session, row, words, took_ns);
     }

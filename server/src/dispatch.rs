@@ -118,7 +118,7 @@ fn admit_and_run(
             reply.status("QUEUED");
             Flow::Done
         }
-        Ok((row, false)) if admission::must_pause(worker, row) => {
+        Ok((row, false)) if admission::must_pause(worker, session, row, words) => {
             worker.wait_for_pause(session);
             Flow::Wait
         }
@@ -384,9 +384,8 @@ fn refuse(
     if session.transaction.is_some() && row.is_some_and(|row| row.full_name == "exec") {
         // EXEC with the right words ends the transaction, whatever the reason to refuse it.
         transaction::end(session, &mut worker.leftovers);
-        let reason = error.as_str().split_once(' ').map_or("", |(_, reason)| reason);
         worker.count_error("EXECABORT");
-        reply.error(&format!("EXECABORT Transaction discarded because of: {reason}"));
+        reply.error(&format!("EXECABORT Transaction discarded because of: {}", error.as_str()));
         return Flow::Done;
     }
     if let Some(transaction) = &mut session.transaction {

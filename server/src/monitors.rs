@@ -54,16 +54,36 @@ impl Monitors {
 /// Shows a command that ran to all who monitor.
 #[cold]
 pub fn show(shared: &Shared, session: &Session, row: &CommandRow, words: Words<'_>) {
-    if row.flags.any(ADMIN | SKIP_MONITOR) {
-        return;
+    if !row.flags.any(ADMIN | SKIP_MONITOR) {
+        show_from(shared, session, &address_of(session), row, words);
     }
+}
+
+/// Shows a script that is about to run, before the commands that it calls.
+#[cold]
+pub fn show_script(shared: &Shared, session: &Session, row: &CommandRow, words: Words<'_>) {
+    show_from(shared, session, &address_of(session), row, words);
+}
+
+/// Shows a command that a script called.
+#[cold]
+pub fn show_of_script(shared: &Shared, session: &Session, row: &CommandRow, words: Words<'_>) {
+    if !row.flags.any(ADMIN | SKIP_MONITOR) {
+        show_from(shared, session, "lua", row, words);
+    }
+}
+
+fn address_of(session: &Session) -> String {
     let client = &session.client;
-    let address = if client.has(traits::UNIX_SOCKET) {
+    if client.has(traits::UNIX_SOCKET) {
         format!("unix:{}", client.local_address.trim_end_matches(":0"))
     } else {
         client.address.clone()
-    };
-    let line = Arc::from(line(ochre_clock::now_us(), session.db, &address, words, |at| {
+    }
+}
+
+fn show_from(shared: &Shared, session: &Session, address: &str, row: &CommandRow, words: Words<'_>) {
+    let line = Arc::from(line(ochre_clock::now_us(), session.db, address, words, |at| {
         is_secret(&shared.settings, row, words, at)
     }));
     for (client, thread) in shared.monitors.clients().iter() {

@@ -7,6 +7,8 @@ mod host;
 pub mod run;
 pub mod thread;
 
+use crate::shared::Shared;
+use ochre_scripting::{Flags, script_head};
 use std::sync::atomic::AtomicUsize;
 
 /// Shared by all event loops.
@@ -27,4 +29,18 @@ impl Scripts {
             state_bytes: (0..threads).map(|_| AtomicUsize::new(0)).collect(),
         }
     }
+}
+
+/// Whether EVAL, EVALSHA or FCALL (its name in lower case) runs what says of itself that it does not write.
+pub fn only_reads(shared: &Shared, command: &str, script: &[u8]) -> bool {
+    let flags = match command {
+        "eval" => script_head(script).ok().map(|(flags, _)| flags),
+        "evalsha" => cache::parse_digest(script).and_then(|digest| shared.scripts.cache.get(&digest)).map(|s| s.flags),
+        _ => {
+            let libraries = shared.scripts.functions.all();
+            let mut functions = libraries.values().flat_map(|library| &library.functions);
+            functions.find(|function| function.name.as_bytes().eq_ignore_ascii_case(script)).map(|f| f.flags)
+        }
+    };
+    flags.is_some_and(|flags| flags.has(Flags::NO_WRITES))
 }

@@ -34,11 +34,17 @@ impl Transaction {
     /// Whether a command with this flag is queued.
     #[cold]
     pub fn has_command_with(&self, shared: &Shared, flag: u32) -> bool {
+        self.has_command(shared, |row, _| row.flags.has(flag))
+    }
+
+    /// Whether a command is queued of which this is so.
+    #[cold]
+    pub fn has_command(&self, shared: &Shared, is_so: impl Fn(&CommandRow, Words<'_>) -> bool) -> bool {
         let mut batch = Batch::default();
         self.queued.iter().any(|words| {
             let command = batch.push(words.iter().map(|word| &**word));
             let words = batch.args(&command, &[]);
-            crate::admission::resolve(shared.commands.find(words.at(0)), words).is_ok_and(|row| row.flags.has(flag))
+            crate::admission::resolve(shared.commands.find(words.at(0)), words).is_ok_and(|row| is_so(row, words))
         })
     }
 }

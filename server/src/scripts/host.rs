@@ -211,7 +211,7 @@ impl Host for ScriptHost<'_, '_, '_> {
             reply.error(error.as_str());
             self.call.worker.count_error(error.code());
         }
-        aftermath::account(self.call.worker, self.call.session, row, words, failed);
+        aftermath::account_of_script(self.call.worker, self.call.session, row, words, failed);
         Called::Done
     }
 

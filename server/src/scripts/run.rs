@@ -211,6 +211,9 @@ fn run_on(
 ) -> Vec<(usize, Box<[u8]>)> {
     let (db, began_ns) = (call.session.db, call.worker.last_tick_ns);
     let shared = call.worker.shared;
+    if shared.monitors.any() {
+        crate::monitors::show_script(shared, call.session, call.row, call.words);
+    }
     let mut host = ScriptHost::new(call, data, work, read_only);
     let outcome = match work.name {
         Name::Script(_) => scripts.engine.run_script(&mut host, &work.compiled, keys, arguments, reply),

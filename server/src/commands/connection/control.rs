@@ -151,6 +151,10 @@ fn client_unblock(call: &mut SessionCall<'_>, args: &mut Args<'_>, reply: &mut R
     let unblocked = waiter.filter(|waiter| waiter.claim()).map(|waiter| {
         let protocol = crate::worker::protocol_of_version(waiter.protocol);
         let answer = if with_error {
+            call.worker.count_error("UNBLOCKED");
+            if let Some(row) = waiter.words.first().and_then(|name| call.worker.shared.commands.find(name)) {
+                call.worker.counters().commands[row.id].failed.add(1);
+            }
             let mut bytes = Vec::new();
             Reply::new(&mut bytes, protocol).error("UNBLOCKED client unblocked via CLIENT UNBLOCK");
             bytes

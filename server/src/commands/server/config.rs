@@ -1,5 +1,6 @@
 //! CONFIG: the settings while the server runs.
 
+use crate::alerts::Alert;
 use crate::commands::help::help;
 use crate::commands::{Command, SessionCall};
 use crate::log;
@@ -40,6 +41,9 @@ const SET: Command = Command::new(Group::Server, "SET", "parameter value [parame
     .flags(ADMIN | NOSCRIPT | LOADING | STALE)
     .tips(&["request_policy:all_nodes", "response_policy:all_succeeded"]);
 
+/// What says where the data is that is being loaded.
+const FIXED_WHILE_LOADING: &[&str] = &["dir", "appendonly"];
+
 fn set(call: &mut SessionCall<'_>, args: &mut Args<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {
     if !args.remaining().is_multiple_of(2) {
         return Err(Error::SYNTAX);
@@ -49,6 +53,10 @@ fn set(call: &mut SessionCall<'_>, args: &mut Args<'_>, reply: &mut Reply<'_>) -
         pairs.push((name, args.word()));
     }
     let (shared, is_local) = (call.shared(), call.is_local());
+    let is_fixed = |name: &[u8]| FIXED_WHILE_LOADING.iter().any(|fixed| name.eq_ignore_ascii_case(fixed.as_bytes()));
+    if shared.alerts.is_on(Alert::Loading) && pairs.iter().any(|(name, _)| is_fixed(name)) {
+        return Err(Error::fixed("LOADING Failed to set the specified config while loading"));
+    }
     shared.settings.set_many(&pairs, is_local, false).map_err(|error| Error::text(error.to_string()))?;
     shared.settings_changed();
     // The next command of this very client must see the new values already.

@@ -1,6 +1,6 @@
 //! CLIENT: clients name, list, end, pause and silence each other.
 
-use ochre_client_tests::{in_each_layout, on_each_backend};
+use ochre_client_tests::{eventually, in_each_layout, on_each_backend};
 
 /// The value of a field in a line of CLIENT LIST.
 fn field<'a>(line: &'a str, name: &str) -> &'a str {
@@ -78,6 +78,20 @@ fn a_pause_holds_clients_back_until_it_is_lifted() {
         }
         boss.check("CLIENT UNPAUSE", "OK");
         writer.expect(":2\r\n$1\r\n2\r\n");
+
+        // What only reads is not held back, in whatever form it comes.
+        boss.check("CLIENT PAUSE 100000 WRITE", "OK");
+        reader.check("MULTI", "OK");
+        reader.check("GET a", "QUEUED");
+        reader.check("EXEC", "[2]");
+        assert_eq!(reader.run_words(&["EVAL", "#!lua flags=no-writes\nreturn 1", "0"]), "1");
+        writer.send("PFCOUNT sketch\n");
+        let mut script = server.raw();
+        script.send("EVAL 'return 1' 0\n");
+        eventually("both wait", || boss.run("INFO clients").contains("blocked_clients:2"));
+        boss.check("CLIENT UNPAUSE", "OK");
+        writer.expect(":0\r\n");
+        script.expect(":1\r\n");
 
         boss.check("CLIENT PAUSE 100000 ALL", "OK");
         writer.send("GET a\n");

@@ -258,5 +258,16 @@ fn monitor_shows_what_others_do() {
                 break;
             }
         }
+        // A script comes before the commands that it calls.
+        let script = "return redis.call('GET', KEYS[1])";
+        assert_eq!(server.client().run_words(&["EVAL", script, "1", "a"]), "1");
+        let next = |monitor: &mut ochre_client_tests::Raw| loop {
+            let line = monitor.line();
+            if !line.contains("CLIENT") {
+                break line;
+            }
+        };
+        assert!(next(&mut monitor).ends_with("] \"EVAL\" \"return redis.call('GET', KEYS[1])\" \"1\" \"a\""));
+        assert!(next(&mut monitor).ends_with(" [0 lua] \"GET\" \"a\""));
     });
 }

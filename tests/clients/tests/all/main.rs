@@ -10,6 +10,7 @@ mod dice;
 mod expiry;
 mod families;
 mod histories;
+mod hostile;
 mod loading;
 mod memory;
 mod protocol;

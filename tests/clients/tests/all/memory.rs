@@ -89,7 +89,7 @@ fn what_needs_memory_is_refused_when_nothing_may_go() {
         other.check("CONFIG SET maxmemory 1", "OK");
         client.check(
             "EXEC",
-            "-EXECABORT Transaction discarded because of: command not allowed when used memory > 'maxmemory'.",
+            "-EXECABORT Transaction discarded because of: OOM command not allowed when used memory > 'maxmemory'.",
         );
         for line in ["SET a x", "LPUSH l x", "APPEND filled:0 x"] {
             client.check(line, OOM);
