@@ -9,8 +9,14 @@ const DIRECTIONS: [(i32, i32); 9] = [(0, 0), (0, 1), (0, -1), (1, 0), (-1, 0), (
 /// The cells to look for places of `shape` in, each once.
 pub(super) fn cells(shape: &Shape, centre: Point) -> Vec<Cell> {
     let bounds = shape.bounds(centre);
-    // The middle of a polygon around a pole may lie where there are no cells.
-    let centre = Point { latitude: centre.latitude.clamp(-LATITUDE_MAX + 1e-6, LATITUDE_MAX - 1e-6), ..centre };
+    // The middle of a polygon around a pole may lie where there are no cells. Places may lie on the northernmost latitude itself,
+    // in a row of cells of their own, whose scores are beyond those of all others: it is searched from there.
+    let centre = match shape {
+        Shape::Polygon { .. } => {
+            Point { latitude: centre.latitude.clamp(-LATITUDE_MAX + 1e-6, LATITUDE_MAX - 1e-6), ..centre }
+        }
+        _ => centre,
+    };
     let mut steps = steps_for(shape.reach_m(centre, &bounds), centre.latitude);
     let mut middle = Cell::of(centre, steps);
     // Where the centre is near an edge of its cell, the neighbours may be too small.

@@ -257,6 +257,14 @@ mod tests {
     }
 
     #[test]
+    fn places_on_the_northernmost_latitude_are_found_from_there() {
+        let mut db = Db::new();
+        db.check("GEOADD g 13.361389 85.05112878 edge", 1);
+        db.check("GEORADIUSBYMEMBER_RO g edge 1000 M", "[edge]");
+        db.check("GEOSEARCH g FROMLONLAT 13.361389 85.05112878 BYBOX 1000 1000 M", "[edge]");
+    }
+
+    #[test]
     fn a_polygon_needs_no_centre() {
         in_both_encodings(|db| {
             fill(db);
