@@ -80,9 +80,3 @@ def test_places_are_found(r):
     assert r.geoadd("g", (13.361389, 38.115556, "Palermo", 15.087269, 37.502669, "Catania")) == 2
     assert r.geodist("g", "Palermo", "Catania", "km") == pytest.approx(166.2742)
     assert r.geosearch("g", longitude=15, latitude=37, radius=200, unit="km", sort="ASC") == ["Catania", "Palermo"]
-
-
-def test_a_lock_needs_scripts_which_are_not_there_yet(r):
-    """Once scripts run this fails, and becomes a test of locks."""
-    with pytest.raises(redis.ResponseError, match="unknown command"), r.lock("door", timeout=10):
-        pass

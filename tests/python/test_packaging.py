@@ -84,7 +84,10 @@ def test_the_image_starts_what_it_builds(directives):
     stages = [line for line in words if line[0] == "FROM"]
     assert [stage[1].rsplit(":", 1)[1] != "latest" for stage in stages] == [True, True]
     assert stages[0][1].endswith(":" + tomllib.loads((TOP / "Cargo.toml").read_text())["workspace"]["package"]["rust-version"] + "-bookworm")
-    copied = {line[-1] for line in words if line[0] == "COPY" and line[1].startswith("--from")}
+    copied = set()
+    for _, _, *sources, target in (line for line in words if line[0] == "COPY" and line[1].startswith("--from")):
+        # Into a folder each keeps its name.
+        copied |= {target + source.rsplit("/", 1)[1] for source in sources} if target.endswith("/") else {target}
     entry = next(line for line in lines if line.startswith("ENTRYPOINT"))
     assert re.search(r'"(.+?)"', entry)[1] in copied
     assert ["EXPOSE", "6379"] in words and ["STOPSIGNAL", "SIGTERM"] in words
