@@ -9,20 +9,26 @@ const PYTEST: &str = "-m pytest -q -rs -p no:cacheprovider";
 
 /// redis-py at the server.
 pub fn clients(server: &str) -> Tally {
+    look_for(&[("openssl", "/usr/bin/openssl"), ("redis-tools", "/usr/bin/redis-cli")]);
     run(Path::new(".cache/python"), "tests/python/requirements.txt", "tests/python", server)
 }
 
 /// The examples, in an environment that all clones of the repository share.
 pub fn examples(server: &str) -> Tally {
-    let missing: Vec<&str> =
-        PACKAGES.iter().filter(|(_, place)| !Path::new(place).exists()).map(|(name, _)| *name).collect();
-    if !missing.is_empty() && !install(&missing.join(" ")) {
-        println!("Examples that need one of these will be left out: {}", missing.join(", "));
-    }
+    look_for(PACKAGES);
     let home = std::env::var_os("HOME").map_or_else(|| PathBuf::from(".cache"), PathBuf::from);
     let caches = std::env::var_os("XDG_CACHE_HOME").map_or_else(|| home.join(".cache"), PathBuf::from);
     let place = caches.join("ochre/examples");
     run(&place, "examples/requirements.txt", "--import-mode=importlib --rootdir examples examples", server)
+}
+
+/// Installs those Debian packages whose file is not there.
+fn look_for(packages: &[(&str, &str)]) {
+    let missing = packages.iter().filter(|(_, file)| !Path::new(file).exists());
+    let missing: Vec<&str> = missing.map(|(name, _)| *name).collect();
+    if !missing.is_empty() && !install(&missing.join(" ")) {
+        println!("Tests that need one of these will be left out: {}", missing.join(", "));
+    }
 }
 
 /// Debian packages that examples need, and a file of each.
