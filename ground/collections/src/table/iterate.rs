@@ -21,10 +21,19 @@ impl<T: Keyed> Table<T> {
         let segment = path.node.segment();
         let home = segment.home(path.rest);
         // SAFETY: taken slots hold items of type `T`, and `&self` keeps them unchanged.
-        unsafe { segment.for_each_of_home(home, |address| visit(T::view(pointer(address)))) };
+        unsafe { segment.for_each_of_home(home, |at| self.home_of(at), |at| visit(T::view(pointer(at)))) };
         let end = u128::from(path.start(position)) + ((u128::from(segment.end_of(home)) * path.size()) >> 24);
         // The end of all hashes, 2⁶⁴, becomes 0.
         (end >> 16) as u64 & (u64::MAX >> 16)
+    }
+
+    /// The home of the item at an address, in its segment.
+    ///
+    /// # Safety
+    /// An item of the table is there.
+    pub(super) unsafe fn home_of(&self, address: u64) -> usize {
+        // SAFETY: all items are of type `T`.
+        self.directory.locate(unsafe { T::hash(pointer(address)) }).1
     }
 
     /// An item by chance, evenly but for a few percent (exactly so in tables below 500 items); `random` is any random number.

@@ -326,11 +326,16 @@ impl Segment {
         }
     }
 
-    /// Calls `visit` with the address of every item whose home is `home` (and perhaps of others, when some stand far).
+    /// Calls `visit` with the address of every item whose home is `home`. Those that stand far do not tell: `home_of` is asked.
     ///
     /// # Safety
     /// The segment is alive and not changed meanwhile.
-    pub(super) unsafe fn for_each_of_home(self, home: usize, mut visit: impl FnMut(u64)) {
+    pub(super) unsafe fn for_each_of_home(
+        self,
+        home: usize,
+        home_of: impl Fn(u64) -> usize,
+        mut visit: impl FnMut(u64),
+    ) {
         // SAFETY: `home` is in the segment.
         let reach = unsafe { (*self.bucket(home)).reach() };
         let mut visit_bucket = |index: usize, distance: usize| {
@@ -340,8 +345,9 @@ impl Segment {
             while taken != 0 {
                 let slot = taken.trailing_zeros() as usize;
                 taken &= taken - 1;
-                if bucket.distance(slot) == distance {
-                    visit(bucket.address(slot));
+                let address = bucket.address(slot);
+                if bucket.distance(slot) == distance && (distance != FAR || home_of(address) == home) {
+                    visit(address);
                 }
             }
         };

@@ -73,12 +73,16 @@ impl<T: Keyed> Table<T> {
             let home = segment.home(path.rest);
             // SAFETY: taken slots hold items of type `T`, and `&mut self` keeps them unchanged.
             unsafe {
-                segment.for_each_of_home(home, |address| {
-                    let raw = pointer(address);
-                    if T::hash(raw) >> SHIFT >= from && !tape.touched.contains(T::key(raw)) {
-                        *room = room.saturating_sub(show(T::view(raw)));
-                    }
-                });
+                segment.for_each_of_home(
+                    home,
+                    |address| self.home_of(address),
+                    |address| {
+                        let raw = pointer(address);
+                        if T::hash(raw) >> SHIFT >= from && !tape.touched.contains(T::key(raw)) {
+                            *room = room.saturating_sub(show(T::view(raw)));
+                        }
+                    },
+                );
             }
             let end = u128::from(path.start(position)) + ((u128::from(segment.end_of(home)) * path.size()) >> 24);
             // The end of all hashes is 2⁶⁴.

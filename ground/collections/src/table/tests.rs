@@ -328,6 +328,45 @@ fn a_scan_shows_each_item_once_when_nothing_changes() {
     }
 }
 
+/// A snapshot is loaded in the order of hashes: buckets are filled to the brim, and some items stand far from home.
+#[test]
+fn a_scan_and_a_walk_show_each_item_once_when_they_came_in_the_order_of_hashes() {
+    for count in [60, 700, 20_000_u32] {
+        let mut keys: Vec<_> = (0..count).map(key).collect();
+        keys.sort_by_key(|key| hash(key));
+        let mut table = Table::new();
+        for (at, key) in keys.iter().enumerate() {
+            table.insert_new(hash(key), Member::new(key));
+            if !at.is_multiple_of(count as usize / 60) {
+                continue;
+            }
+            let (mut scanned, mut cursor, mut position) = (Vec::new(), 0, 0);
+            loop {
+                let next = table.scan(cursor, &mut |item| {
+                    assert!(hash(item) >> 16 >= position, "it was to come before");
+                    assert!(scanned.len() <= at, "more is shown than there is");
+                    scanned.push(item.to_vec());
+                });
+                (cursor, position) = (next, next);
+                if next == 0 {
+                    break;
+                }
+            }
+            let mut walked = Vec::new();
+            table.begin_walk(|item| Member::new(item));
+            while !table.walk_on(&mut 1, &mut |item| {
+                walked.push(item.to_vec());
+                1
+            }) {}
+            table.end_walk();
+            for mut shown in [scanned, walked] {
+                shown.sort_by_key(|key| hash(key));
+                assert_eq!(shown, keys[..=at], "of {count}");
+            }
+        }
+    }
+}
+
 #[test]
 fn any_number_is_a_cursor() {
     let table = filled(3000);
