@@ -353,7 +353,7 @@ fn a_scan_and_a_walk_show_each_item_once_when_they_came_in_the_order_of_hashes()
                 }
             }
             let mut walked = Vec::new();
-            table.begin_walk(|item| Member::new(item));
+            table.begin_walk(Member::new);
             while !table.walk_on(&mut 1, &mut |item| {
                 walked.push(item.to_vec());
                 1
