@@ -18,6 +18,7 @@ use ochre_keyspace::{Context, Effects, Waiter};
 use ochre_reactor::{Event, Handler, Reactor, Timers, Token};
 use ochre_resp::{Batch, Parsed, Parser, Protocol, Reply};
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -41,7 +42,7 @@ pub struct Worker {
     /// Sessions by the index of their token.
     sessions: Vec<Option<Box<Session>>>,
     /// Tokens by client id, for messages from other threads.
-    tokens: HashMap<u64, Token>,
+    tokens: HashMap<u64, Token, BuildHasherDefault<IdHasher>>,
     pool: Vec<Vec<u8>>,
     /// Arguments of the commands of the batch that runs.
     batch: Batch,
@@ -96,7 +97,7 @@ impl Worker {
             context: Context::default(),
             effects: Effects::default(),
             sessions: Vec::new(),
-            tokens: HashMap::new(),
+            tokens: HashMap::default(),
             pool: Vec::new(),
             batch: Batch::default(),
             calls: Vec::new(),
@@ -652,5 +653,25 @@ impl Handler for Worker {
             Event::Failed { token, error } => self.failed(reactor, token, &error),
             Event::Closed { .. } | Event::Woken => {}
         }
+    }
+}
+
+/// The hash of a client's number, which nobody chooses but the server: one multiplication instead of a keyed hash.
+#[derive(Default)]
+struct IdHasher(u64);
+
+impl Hasher for IdHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.write_u64(u64::from(*byte)));
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        // The table looks at the highest bits and the lowest, so both have to depend on the number.
+        let product = (self.0 ^ number).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        self.0 = product ^ (product >> 32);
     }
 }
