@@ -43,8 +43,8 @@ mod tracking;
 mod transaction;
 mod worker;
 
-/// The version of Redis whose clients' features work here, as Valkey reports it too.
-pub const REDIS_VERSION: &str = "7.2.4";
+/// The version of Redis that clients may take this for: some of them gate features by it, client-side caching by 7.4.
+pub const REDIS_VERSION: &str = "7.4.2";
 
 /// mimalloc was 5–25 % faster than jemalloc and the system's allocator on SET at pipeline 64.
 #[global_allocator]

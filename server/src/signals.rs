@@ -1,4 +1,4 @@
-//! SIGTERM and SIGINT end the server cleanly; a second one ends it at once.
+//! SIGTERM and SIGINT end the server cleanly; a second SIGINT ends it at once.
 
 use crate::pause::Hold;
 use crate::persistence::save;
@@ -18,16 +18,21 @@ pub fn watch(shared: &'static Shared) -> std::io::Result<()> {
         for signal in signals.forever() {
             let name = if signal == SIGINT { "SIGINT" } else { "SIGTERM" };
             if shared.shutting_down.load(Ordering::SeqCst) || shared.pause.is_held(Hold::All) {
-                crate::log::warning(format_args!("Received {name} again, exiting at once"));
+                // Supervisors may send SIGTERM more than once; only who sits at the keyboard may insist.
+                if signal == SIGTERM {
+                    crate::log::notice(format_args!("Received {name} again; the data is being saved"));
+                    continue;
+                }
+                crate::log::warning(format_args!("You insist... exiting now."));
                 save::remove_temporary_file();
                 std::process::exit(1);
             }
             crate::log::notice(format_args!("Received {name} scheduling shutdown..."));
             let process = &shared.settings.process;
             let bits = if signal == SIGINT { &process.shutdown_on_sigint } else { &process.shutdown_on_sigterm };
-            let on_failure = || {
+            let on_failure = move || {
                 crate::log::warning(format_args!(
-                    "SIGTERM received but errors trying to shut down the server, check the logs for more information"
+                    "{name} received but errors trying to shut down the server, check the logs for more information"
                 ));
             };
             shutdown::begin(shared, Manner::from_bits(bits.get()), Box::new(on_failure));

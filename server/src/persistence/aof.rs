@@ -282,7 +282,9 @@ pub fn open(shared: &'static Shared, loaded: LoadedFiles) -> Result<(), String> 
     }
     let size = folder.size_bytes(&manifest);
     numbers.size_bytes.store(size, Ordering::Relaxed);
-    numbers.base_size_bytes.store(size, Ordering::Relaxed);
+    // As in Redis: what has grown since the last rewrite, in earlier lives too.
+    let base = manifest.base.as_ref().map_or(0, |base| folder.segment_bytes(&base.name));
+    numbers.base_size_bytes.store(base, Ordering::Relaxed);
     *shared.aof.state() = State { folder: Some(folder.clone()), manifest, waits_for_base: false };
     shared.aof.is_on.store(true, Ordering::SeqCst);
     rewrite::remove_history(shared, &folder);

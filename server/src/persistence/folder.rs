@@ -178,9 +178,12 @@ impl Folder {
 
     /// Bytes of the files that hold data.
     pub fn size_bytes(&self, manifest: &Manifest) -> u64 {
-        let sizes =
-            manifest.loaded().map(|segment| fs::metadata(self.path(&segment.name)).map_or(0, |meta| meta.len()));
-        sizes.sum()
+        manifest.loaded().map(|segment| self.segment_bytes(&segment.name)).sum()
+    }
+
+    /// Size of one file; 0 when it is not there.
+    pub fn segment_bytes(&self, name: &str) -> u64 {
+        fs::metadata(self.path(name)).map_or(0, |meta| meta.len())
     }
 
     /// Opens a file to read it.

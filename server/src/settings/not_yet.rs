@@ -45,7 +45,6 @@ const NAMES: &[&str] = &[
     "bind-source-addr",
     "client-default-resp",
     "active-expire-effort",
-    "enable-protected-configs",
     "lua-enable-insecure-api",
     "shutdown-timeout",
 ];

@@ -56,6 +56,8 @@ pub struct Damage {
     /// Where the frame begins that is wrong, bytes from the beginning of the file.
     pub offset: u64,
     pub reason: String,
+    /// A checksum is wrong: somewhere since the last one that was right, bytes have changed.
+    pub is_change: bool,
 }
 
 impl fmt::Display for Damage {
@@ -111,6 +113,11 @@ impl Scanner {
         self.lines
     }
 
+    /// Whether checksums cover all that was read.
+    pub fn is_covered(&self) -> bool {
+        self.annotator.uncovered == 0
+    }
+
     /// Goes on with what it knows, to append to the file.
     pub fn annotator(&self) -> Annotator {
         self.annotator
@@ -126,6 +133,7 @@ impl Scanner {
             None => Ok(Step::Incomplete),
             Some(b'#') => self.line(buffer),
             Some(b'*') => match self.parser.next(buffer, batch, &self.limits) {
+                Ok(Parsed::Command(command)) if command.is_typed => Err(self.damage("an argument is no text")),
                 Ok(Parsed::Command(command)) => {
                     let bytes = &buffer[..command.consumed];
                     self.lines += 2 * command.count() as u64 + 1;
@@ -154,7 +162,8 @@ impl Scanner {
         if let Some(sum) = text.strip_prefix(b"#SUM:") {
             if !self.annotator.matches(sum) {
                 let bytes = self.annotator.uncovered;
-                return Err(self.damage(&format!("the checksum of the {bytes} bytes before it is wrong")));
+                let damage = self.damage(&format!("the checksum of the {bytes} bytes before it is wrong"));
+                return Err(Damage { is_change: true, ..damage });
             }
             self.annotator = Annotator::default();
         } else {
@@ -167,7 +176,7 @@ impl Scanner {
     }
 
     fn damage(&self, reason: &str) -> Damage {
-        Damage { offset: self.offset, reason: reason.to_owned() }
+        Damage { offset: self.offset, reason: reason.to_owned(), is_change: false }
     }
 }
 

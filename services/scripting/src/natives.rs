@@ -162,11 +162,11 @@ fn constants(lua: &Lua) -> mlua::Result<Table> {
         ("REPL_REPLICA", 2),
         ("REPL_ALL", 3),
         // The version of Redis whose scripts run here.
-        ("REDIS_VERSION_NUM", 0x0007_0204),
+        ("REDIS_VERSION_NUM", 0x0007_0402),
     ] {
         constants.raw_set(name, value)?;
     }
-    constants.raw_set("REDIS_VERSION", "7.2.4")?;
+    constants.raw_set("REDIS_VERSION", "7.4.2")?;
     Ok(constants)
 }
 

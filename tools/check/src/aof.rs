@@ -201,6 +201,8 @@ fn scan(name: &str, file: &mut File, offset: u64, repair: Repair, out: &mut dyn 
     let mut buffer = Vec::new();
     // Inside a transaction: where it begins.
     let mut transaction = None;
+    // Before this, checksums say that nothing has changed.
+    let mut unchanged_bytes = offset;
     let mut extent = Extent { valid_bytes: offset, lines: 1, late_at: None };
     loop {
         let mut at = 0;
@@ -229,10 +231,16 @@ fn scan(name: &str, file: &mut File, offset: u64, repair: Repair, out: &mut dyn 
                         return Ok(extent);
                     }
                     at += consumed;
+                    if scanner.is_covered() {
+                        unchanged_bytes = transaction.unwrap_or(scanner.offset());
+                    }
                 }
                 Ok(Step::Incomplete) => break,
                 Err(damage) => {
                     writeln!(out, "AOF {name} format error: {damage}")?;
+                    if damage.is_change {
+                        extent.valid_bytes = unchanged_bytes;
+                    }
                     return Ok(extent);
                 }
             }
@@ -326,6 +334,19 @@ mod tests {
         folder.file("a.1.base.aof", &FOO[..10]);
         let (text, ok) = told(&manifest, Repair::Cut);
         assert!(!ok && text.ends_with("because it is not the last file"), "{text}");
+    }
+
+    #[test]
+    fn what_a_checksum_refuses_is_cut_off() {
+        let folder = Folder::new("sums");
+        let mut annotator = ochre_persistence::Annotator::default();
+        annotator.note(FOO.as_bytes());
+        let good = format!("{FOO}{}", annotator.cover());
+        annotator.note(FOO.as_bytes());
+        let path = folder.file("a.aof", &format!("{good}{}{}{FOO}", FOO.replace("hello", "hallo"), annotator.cover()));
+        let (text, ok) = told(&path, Repair::Cut);
+        assert!(ok && text.contains("checksum"), "{text}");
+        assert_eq!(fs::read_to_string(&path).expect("it is there"), good);
     }
 
     #[test]

@@ -174,7 +174,7 @@ fn hello_chooses_the_protocol() {
         let mut raw = server.raw();
         raw.send("HSET h f v\nHGETALL h\nGET nothing\n").expect(":1\r\n*2\r\n$1\r\nf\r\n$1\r\nv\r\n$-1\r\n");
         raw.send("HELLO 3\n");
-        assert_eq!(hello(&mut raw, "%7")[..6], ["server", "redis", "version", "7.2.4", "proto", "3"]);
+        assert_eq!(hello(&mut raw, "%7")[..6], ["server", "redis", "version", "7.4.2", "proto", "3"]);
         raw.send("HGETALL h\nGET nothing\n").expect("%1\r\n$1\r\nf\r\n$1\r\nv\r\n_\r\n");
         raw.send("HELLO 2\n");
         assert_eq!(hello(&mut raw, "*14")[4..6], ["proto", "2"]);
