@@ -165,7 +165,7 @@ fn memory(worker: &Worker, session: &Session, row: &CommandRow, _: Words<'_>) ->
     }
     let is_refused = match &session.transaction {
         None => row.flags.has(DENYOOM),
-        Some(transaction) if row.full_name == "exec" => transaction.has_command_with(worker.shared, DENYOOM),
+        Some(transaction) if row.full_name == "exec" => transaction.has_command_with(DENYOOM),
         Some(_) => !crate::transaction::runs_at_once(row),
     };
     if is_refused { Err(Error::OUT_OF_MEMORY) } else { Ok(()) }
@@ -176,7 +176,7 @@ fn log_failed(worker: &Worker, session: &Session, row: &CommandRow, _: Words<'_>
     if !worker.shared.alerts.is_on(Alert::LogFailed) {
         return Ok(());
     }
-    let writes = |transaction: &Transaction| transaction.has_command_with(worker.shared, WRITE);
+    let writes = |transaction: &Transaction| transaction.has_command_with(WRITE);
     let ends_transaction = row.full_name == "exec" && session.transaction.as_deref().is_some_and(writes);
     if row.flags.has(WRITE) || ends_transaction || row.full_name == "ping" {
         return Err(log_failure(worker.shared));
@@ -232,7 +232,7 @@ pub fn must_pause(worker: &Worker, session: &Session, row: &CommandRow, words: W
         Paused::Nothing => false,
         Paused::Writes => match (row.full_name.as_str(), &session.transaction) {
             ("exec", Some(transaction)) => {
-                transaction.has_command(worker.shared, |row, words| waits_with_writes(worker.shared, row, words))
+                transaction.has_command(|row, words| waits_with_writes(worker.shared, row, words))
             }
             _ => waits_with_writes(worker.shared, row, words),
         },

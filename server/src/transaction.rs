@@ -7,21 +7,21 @@ use crate::commands::SessionCall;
 use crate::dispatch::{Flow, shards_of};
 use crate::scripts;
 use crate::session::Session;
-use crate::shared::{CommandRow, Run, Shared};
+use crate::shared::{CommandRow, Run};
 use crate::tracking;
 use ochre_collections::ShardSet;
 use ochre_collections::lock::{Attempt, Ticket};
 use ochre_commands::spec::{Locks, NO_MULTI, WRITE};
 use ochre_commands::{Args, Error, Key};
 use ochre_keyspace::{Locked, WatchFlag};
-use ochre_resp::{Args as Words, Batch, Reply};
+use ochre_resp::{Args as Words, Batch, Command as Parsed, Reply};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 /// The commands between MULTI and EXEC.
 #[derive(Default)]
 pub struct Transaction {
-    queued: Vec<Vec<Box<[u8]>>>,
+    queue: Queue,
     /// What the queued commands take, bytes.
     pub bytes: usize,
     /// A command could not be queued, so EXEC must refuse.
@@ -30,22 +30,25 @@ pub struct Transaction {
     pub db: usize,
 }
 
+/// Commands with copies of their words, in order.
+#[derive(Default)]
+struct Queue {
+    commands: Vec<(&'static CommandRow, Parsed)>,
+    words: Batch,
+}
+
 impl Transaction {
     /// Whether a command with this flag is queued.
     #[cold]
-    pub fn has_command_with(&self, shared: &Shared, flag: u32) -> bool {
-        self.has_command(shared, |row, _| row.flags.has(flag))
+    pub fn has_command_with(&self, flag: u32) -> bool {
+        self.has_command(|row, _| row.flags.has(flag))
     }
 
     /// Whether a command is queued of which this is so.
     #[cold]
-    pub fn has_command(&self, shared: &Shared, is_so: impl Fn(&CommandRow, Words<'_>) -> bool) -> bool {
-        let mut batch = Batch::default();
-        self.queued.iter().any(|words| {
-            let command = batch.push(words.iter().map(|word| &**word));
-            let words = batch.args(&command, &[]);
-            crate::admission::resolve(shared.commands.find(words.at(0)), words).is_ok_and(|row| is_so(row, words))
-        })
+    pub fn has_command(&self, is_so: impl Fn(&CommandRow, Words<'_>) -> bool) -> bool {
+        let Queue { commands, words } = &self.queue;
+        commands.iter().any(|(row, command)| is_so(row, words.args(command, &[])))
     }
 }
 
@@ -71,8 +74,7 @@ pub fn runs_at_once(row: &CommandRow) -> bool {
 ///
 /// # Errors
 /// When the command is not allowed in a transaction, which then fails.
-#[cold]
-pub fn queue(session: &mut Session, row: &CommandRow, words: Words<'_>) -> Result<bool, Error> {
+pub fn queue(session: &mut Session, row: &'static CommandRow, words: Words<'_>) -> Result<bool, Error> {
     if runs_at_once(row) {
         return Ok(false);
     }
@@ -81,15 +83,25 @@ pub fn queue(session: &mut Session, row: &CommandRow, words: Words<'_>) -> Resul
         transaction.failed = true;
         return Err(Error::fixed("ERR Command not allowed inside a transaction"));
     }
+    let bytes = words.iter().map(<[u8]>::len).sum::<usize>();
+    if transaction.bytes + bytes > QUEUE_BYTES_MAX {
+        transaction.failed = true;
+        return Err(Error::fixed("ERR Transaction is too large"));
+    }
     if row.full_name == "select" {
         transaction.db = ochre_text::number::parse_u64(words.at(1)).map_or(transaction.db, |db| db as usize);
     }
-    transaction.bytes += size_of::<Vec<Box<[u8]>>>();
-    transaction.bytes += words.iter().map(|word| word.len() + size_of::<Box<[u8]>>()).sum::<usize>();
-    transaction.queued.push(words.iter().map(Box::from).collect());
-    session.client.queued.store(transaction.queued.len() as i64, Ordering::Relaxed);
+    transaction.bytes += size_of::<(&CommandRow, Parsed)>() + words.len() * WORD_BYTES + bytes;
+    let queue = &mut transaction.queue;
+    queue.commands.push((row, queue.words.push(words.iter())));
+    session.client.queued.store(queue.commands.len() as i64, Ordering::Relaxed);
     Ok(true)
 }
+
+/// What a transaction may take, bytes: the places of its words have 32 bits.
+const QUEUE_BYTES_MAX: usize = u32::MAX as usize;
+/// What it takes to remember where a queued word stands.
+const WORD_BYTES: usize = 8;
 
 /// Begins a transaction.
 pub fn begin(session: &mut Session) {
@@ -161,21 +173,24 @@ pub fn watch(call: &mut SessionCall<'_>, keys: Words<'_>, reply: &mut Reply<'_>)
 }
 
 /// The shards that are missing to serve at once whoever waits for what the queued commands fill.
-fn shards_to_serve<'w>(
-    data: &Locked<'_>,
-    rows: &[&CommandRow],
-    words: impl Fn(usize) -> Words<'w>,
-) -> Option<ShardSet> {
+fn shards_to_serve(data: &Locked<'_>, queue: &Queue) -> Option<ShardSet> {
     if data.nobody_waits() {
         return None;
     }
     let mut missing = ShardSet::new();
-    for (at, row) in rows.iter().enumerate().filter(|(_, row)| row.flags.has(WRITE)) {
-        if let Some(more) = blocking::shards_to_serve(data, row, words(at)) {
+    for (row, command) in queue.commands.iter().filter(|(row, _)| row.flags.has(WRITE)) {
+        if let Some(more) = blocking::shards_to_serve(data, row, queue.words.args(command, &[])) {
             missing.extend_from(&more);
         }
     }
     (!missing.is_empty()).then_some(missing)
+}
+
+/// Gives a transaction back what it is to run, for the next attempt.
+fn put_back(session: &mut Session, queue: Queue) {
+    if let Some(transaction) = &mut session.transaction {
+        transaction.queue = queue;
+    }
 }
 
 /// Runs the queued commands.
@@ -185,26 +200,18 @@ fn shards_to_serve<'w>(
 pub fn exec(call: &mut SessionCall<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {
     let shared = call.worker.shared;
     let keyspace = &shared.keyspace;
-    let Some(transaction) = &call.session.transaction else {
+    let Some(transaction) = &mut call.session.transaction else {
         return Err(Error::fixed("ERR EXEC without MULTI"));
     };
     if transaction.failed {
         end(call.session, &mut call.worker.leftovers);
         return Err(Error::fixed("EXECABORT Transaction discarded because of previous errors."));
     }
-    let mut batch = Batch::default();
-    let commands: Vec<_> =
-        transaction.queued.iter().map(|words| batch.push(words.iter().map(|word| &**word))).collect();
-    let rows: Vec<&CommandRow> = commands
-        .iter()
-        .map(|command| {
-            let words = batch.args(command, &[]);
-            let row = crate::admission::resolve(shared.commands.find(words.at(0)), words);
-            row.expect("a command is queued once it was resolved")
-        })
-        .collect();
+    // Whoever has to wait for shards puts it back, because then EXEC runs again.
+    let queue = std::mem::take(&mut transaction.queue);
+    let Queue { commands, words: batch } = &queue;
     let mut locks = ShardSet::new();
-    for (row, command) in rows.iter().zip(&commands) {
+    for (row, command) in commands {
         // Commands on sessions that look at data say so.
         if matches!(row.run, Some(Run::Data(_))) || row.locks == Locks::All {
             locks.extend_from(&shards_of(keyspace, row, batch.args(command, &[])));
@@ -219,12 +226,13 @@ pub fn exec(call: &mut SessionCall<'_>, reply: &mut Reply<'_>) -> Result<(), Err
     let mut effects = std::mem::take(&mut call.worker.effects);
     effects.clear();
     // Scripts run one at a time, and whoever holds shards may not wait for that.
-    let _inside = match rows.iter().any(|row| scripts::run::needs_gate(row)) {
+    let _inside = match commands.iter().any(|(row, _)| scripts::run::needs_gate(row)) {
         false => None,
         true => match scripts::run::enter(call) {
             Some(inside) => Some(inside),
             None => {
                 call.worker.effects = effects;
+                put_back(call.session, queue);
                 return Ok(());
             }
         },
@@ -232,10 +240,11 @@ pub fn exec(call: &mut SessionCall<'_>, reply: &mut Reply<'_>) -> Result<(), Err
     let mut data = loop {
         let Some(guard) = lock_or_park(call, &mut locks) else {
             call.worker.effects = effects;
+            put_back(call.session, queue);
             return Ok(());
         };
         let data = keyspace.view(guard, &context, &mut effects, call.session.db);
-        match shards_to_serve(&data, &rows, |at| batch.args(&commands[at], &[])) {
+        match shards_to_serve(&data, &queue) {
             None => break data,
             Some(more) => {
                 drop(data);
@@ -259,8 +268,8 @@ pub fn exec(call: &mut SessionCall<'_>, reply: &mut Reply<'_>) -> Result<(), Err
     }
     let mut ready = std::mem::take(&mut data.effects.ready);
     end(call.session, &mut call.worker.leftovers);
-    reply.array(rows.len());
-    for (row, command) in rows.iter().zip(&commands) {
+    reply.array(commands.len());
+    for (row, command) in commands {
         let words = batch.args(command, &[]);
         let mark = reply.mark();
         if !call.session.unrestricted

@@ -257,11 +257,40 @@ impl<'a> NodeView<'a> {
         (items.position() >= self.head?.first).then(|| items.position())
     }
 
+    /// The id of the entry at `position` and where the next entry stands, its words unread; `None` at the end.
+    #[inline]
+    fn pass(&self, position: usize) -> Option<(StreamId, usize)> {
+        let (flags, at) = self.pack.read(position)?;
+        let (ms, at) = self.pack.read(at)?;
+        let (seq, mut at) = self.pack.read(at)?;
+        let elements = if flags.as_int()? & SAME_FIELDS != 0 {
+            self.head?.fields
+        } else {
+            let (pairs, behind) = self.pack.read(at)?;
+            at = behind;
+            usize::try_from(pairs.as_int()?).ok()?.checked_mul(2)?
+        };
+        let (ms, seq) = (ms.as_int()? as u64, seq.as_int()? as u64);
+        let id = StreamId::new(self.master.ms.wrapping_add(ms), self.master.seq.wrapping_add(seq));
+        Some((id, self.pack.skip(at, elements.checked_add(1)?)))
+    }
+
+    /// Where the first entry stands whose id is not below `id`, found from the beginning.
+    pub(super) fn seek(&self, id: StreamId) -> usize {
+        let mut at = self.head.map_or(self.end(), |head| head.first);
+        while let Some((found, next)) = self.pass(at)
+            && found < id
+        {
+            at = next;
+        }
+        at
+    }
+
     /// Where the first entry stands whose id is not below `id`, found from the end: quick when it is near.
     pub(super) fn seek_from_end(&self, id: StreamId) -> usize {
         let mut at = self.end();
         while let Some(before) = self.before(at)
-            && self.read(before).is_some_and(|place| place.entry.id >= id)
+            && self.pass(before).is_some_and(|(found, _)| found >= id)
         {
             at = before;
         }
@@ -270,14 +299,9 @@ impl<'a> NodeView<'a> {
 
     /// The live entry with this id, and where it stands.
     pub(super) fn find(&self, id: StreamId) -> Option<(usize, Entry<'a>)> {
-        let mut at = self.head?.first;
-        loop {
-            let place = self.read(at)?;
-            if place.entry.id >= id {
-                return (place.entry.id == id && !place.is_deleted).then_some((at, place.entry));
-            }
-            at = place.next;
-        }
+        let at = self.seek(id);
+        let place = self.read(at)?;
+        (place.entry.id == id && !place.is_deleted).then_some((at, place.entry))
     }
 
     /// The id of the last entry, deleted or not.

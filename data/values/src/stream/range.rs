@@ -25,11 +25,11 @@ impl<'a> Range<'a> {
         };
         let mut range = Range { nodes, node: None, start, end };
         range.enter_next();
-        if last == Some(first)
-            && let Some((node, at)) = &mut range.node
+        if let Some((node, at)) = &mut range.node
+            && first < start
         {
-            // Readers nearly always want what came last.
-            *at = node.seek_from_end(start);
+            // Of the last node readers nearly always want what came last.
+            *at = if last == Some(first) { node.seek_from_end(start) } else { node.seek(start) };
         }
         range
     }

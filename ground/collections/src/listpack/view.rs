@@ -87,6 +87,23 @@ impl<'a> ListpackRef<'a> {
         (!is_end(self.bytes, next)).then_some(next)
     }
 
+    /// The element at `position` and the position after it; `None` at the end.
+    #[inline]
+    pub fn read(&self, position: usize) -> Option<(Item<'a>, usize)> {
+        (!is_end(self.bytes, position)).then(|| decode(self.bytes, position))
+    }
+
+    /// The position `count` elements after `position`, or the end if that comes first.
+    #[inline]
+    pub fn skip(&self, position: usize, count: usize) -> usize {
+        let (mut at, mut left) = (position, count);
+        while left > 0 && !is_end(self.bytes, at) {
+            at = skip(self.bytes, at);
+            left -= 1;
+        }
+        at
+    }
+
     /// The position of the element before `position`, which may be the end.
     #[inline]
     pub fn prev(&self, position: usize) -> Option<usize> {
