@@ -85,6 +85,9 @@ pub fn commit_background(shared: &Shared, context: &Context, effects: &mut Effec
     for event in effects.events.drain(..) {
         crate::publish::publish_event(shared, context.notify, &event);
     }
+    if !effects.tracked_changes.is_empty() {
+        crate::tracking::tell_readers(shared, effects);
+    }
     if effects.has_tracked_changes() {
         crate::tracking::tell(shared, effects);
     }

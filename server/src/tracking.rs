@@ -4,6 +4,7 @@ use crate::dispatch::key_words;
 use crate::session::Session;
 use crate::shared::{CommandRow, Message, Shared};
 use crate::worker::{Worker, protocol_of};
+use ochre_collections::Random;
 use ochre_commands::spec::{PUBSUB, READONLY};
 use ochre_keyspace::Effects;
 use ochre_reactor::Reactor;
@@ -78,11 +79,8 @@ pub fn remember(shared: &Shared, session: &Session, row: &CommandRow, words: Wor
 pub fn limit(shared: &Shared, registry: &mut Registry) {
     let keys_max = shared.settings.network.tracking_table_max_keys.get();
     if keys_max > 0 && registry.keys() > keys_max {
-        let mut dice = ochre_clock::monotonic_ns();
-        let notices = registry.limit(keys_max, || {
-            dice = dice.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(0x1405_7B7E_F767_814F);
-            dice >> 20
-        });
+        let mut random = Random::new(ochre_clock::monotonic_ns());
+        let notices = registry.limit(keys_max, || random.next());
         notices.into_iter().for_each(|notice| post(shared, notice));
     }
 }
@@ -101,10 +99,9 @@ pub fn tell_readers(shared: &Shared, effects: &mut Effects) {
     }
 }
 
-/// Tells the clients that may hold what a unit has changed, still under the locks.
+/// Tells the clients that may hold what a unit has changed, still under the locks; its commands have told the readers.
 #[cold]
 pub fn tell(shared: &Shared, effects: &mut Effects) {
-    tell_readers(shared, effects);
     let keys = std::mem::take(&mut effects.tracked_announced);
     let emptied = std::mem::take(&mut effects.tracked_emptied);
     let notices = {
@@ -186,12 +183,11 @@ impl Worker {
 
     /// The client that gets a client's messages has gone.
     pub fn redirection_broken(&mut self, reactor: &mut Reactor, client: u64) {
-        let Some(tracked) = self.session_of(client).and_then(|session| session.tracked.as_mut()) else { return };
+        let Some(session) = self.session_of(client) else { return };
+        let Some(tracked) = &mut session.tracked else { return };
         tracked.redirect_broken = true;
         let target = tracked.redirect.unwrap_or_default();
-        self.session_of(client)
-            .into_iter()
-            .for_each(|session| session.client.note_tracking(session.tracked.as_deref()));
+        session.client.note_tracking(session.tracked.as_deref());
         self.with_output(reactor, client, |output, protocol| {
             if protocol == Protocol::Resp3 {
                 let mut reply = Reply::new(output, protocol);
