@@ -7,6 +7,7 @@ mod expire_option;
 pub mod keys;
 mod reply_item;
 mod scan_options;
+mod scan_step;
 pub mod spec;
 pub mod synopsis;
 pub mod table;

@@ -47,27 +47,26 @@ impl Locked<'_> {
         self.context().expire && entry.expiry_ms().is_some_and(|deadline| deadline <= self.now_ms())
     }
 
-    /// A living key by chance; `random` is any random number. `None` when there is none, or luck failed a hundred times.
-    pub fn random_key(&self, random: u64) -> Option<Vec<u8>> {
-        let mut random = random;
+    /// A living key by chance. `None` when there is none, or luck failed a hundred times.
+    pub fn random_key(&self) -> Option<Vec<u8>> {
+        let mut random = self.random();
         for _ in 0..100 {
-            random = random.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(0x1405_7B7E_F767_814F);
-            let total = self.size(self.db()).keys as u64;
+            let total = self.size(self.db()).keys;
             if total == 0 {
                 return None;
             }
             // A shard in proportion to its keys.
-            let mut nth = (random >> 11) % total;
+            let mut nth = random.below(total);
             for shard in self.held().iter() {
                 let table = &self.guard().get(shard).databases[self.db()].table;
-                if nth < table.len() as u64 {
-                    let entry = table.random(random.rotate_left(31))?;
+                if nth < table.len() {
+                    let entry = table.random(random.next())?;
                     if !self.has_expired(&entry) {
                         return Some(entry.key().to_vec());
                     }
                     break;
                 }
-                nth -= table.len() as u64;
+                nth -= table.len();
             }
         }
         None

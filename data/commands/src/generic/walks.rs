@@ -64,7 +64,7 @@ pub(super) const RANDOMKEY: Command = Command::new(Group::Generic, "RANDOMKEY", 
     .locks(Locks::All);
 
 fn randomkey(data: &mut Locked<'_>, _: &mut Args<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {
-    let key = data.random_key(data.random().next());
+    let key = data.random_key();
     reply.bulk_or_null(key.as_deref());
     Ok(())
 }

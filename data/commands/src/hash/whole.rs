@@ -3,9 +3,10 @@
 use crate::keys::*;
 use crate::reply_item::reply_item;
 use crate::scan_options::{ScanOptions, Walks, cursor};
+use crate::scan_step::{reply_nothing, reply_step};
 use crate::spec::*;
 use crate::{Args, Command, Error, Locked, Reply};
-use ochre_collections::listpack::{INTEGER_TEXT_MAX, Item};
+use ochre_collections::listpack::Item;
 use ochre_values::Hash;
 use ochre_values::hash::Pair;
 
@@ -77,39 +78,18 @@ pub(super) const HSCAN: Command =
 
 fn hscan(data: &mut Locked<'_>, args: &mut Args<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {
     let key = args.key();
-    let mut cursor = cursor(args.word())?;
+    let cursor = cursor(args.word())?;
     let now_ms = data.expiry_clock_ms();
-    reply.array(2);
     let Some(hash) = data.read::<Hash>(&key)? else {
-        reply.bulk(b"0");
-        reply.array(0);
+        reply_nothing(reply);
         return Ok(());
     };
     let options = ScanOptions::read(args, Walks::Fields)?;
-    let fields = &mut Vec::new();
-    let (mut shown, mut visited, mut steps) = (0, 0, 0_usize);
-    let mut reply_fields = Reply::new(fields, reply.protocol());
-    loop {
-        cursor = hash.scan(cursor, now_ms, &mut |pair| {
-            visited += 1;
-            if options.matches(pair.name.as_bytes(&mut [0; INTEGER_TEXT_MAX])) {
-                reply_item(&mut reply_fields, pair.name);
-                shown += 1;
-                if !options.no_values {
-                    reply_item(&mut reply_fields, pair.value);
-                    shown += 1;
-                }
-            }
-        });
-        steps += 1;
-        // Empty buckets are passed over too, but not without end.
-        if cursor == 0 || visited >= options.count || steps >= options.count.saturating_mul(10) {
-            break;
-        }
-    }
-    reply.bulk_fmt(format_args!("{cursor}"));
-    reply.array(shown);
-    reply.raw(fields);
+    reply_step(reply, &options, cursor, |cursor, step| {
+        hash.scan(cursor, now_ms, &mut |pair| {
+            step.visit(pair.name, Some(|reply: &mut Reply<'_>| reply_item(reply, pair.value)));
+        })
+    });
     Ok(())
 }
 

@@ -1,11 +1,10 @@
 //! A walk over a set in steps.
 
 use crate::keys::*;
-use crate::reply_item::reply_item;
 use crate::scan_options::{ScanOptions, Walks, cursor};
+use crate::scan_step::{reply_nothing, reply_step};
 use crate::spec::*;
 use crate::{Args, Command, Error, Locked, Reply};
-use ochre_collections::listpack::INTEGER_TEXT_MAX;
 use ochre_values::Set;
 
 pub(super) const SSCAN: Command = Command::new(Group::Set, "SSCAN", "key cursor [MATCH pattern] [COUNT count]", sscan)
@@ -18,34 +17,15 @@ pub(super) const SSCAN: Command = Command::new(Group::Set, "SSCAN", "key cursor 
 
 fn sscan(data: &mut Locked<'_>, args: &mut Args<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {
     let key = args.key();
-    let mut cursor = cursor(args.word())?;
-    reply.array(2);
+    let cursor = cursor(args.word())?;
     let Some(set) = data.read::<Set>(&key)? else {
-        reply.bulk(b"0");
-        reply.array(0);
+        reply_nothing(reply);
         return Ok(());
     };
     let options = ScanOptions::read(args, Walks::Members)?;
-    let members = &mut Vec::new();
-    let (mut shown, mut visited, mut steps) = (0, 0, 0_usize);
-    let mut reply_members = Reply::new(members, reply.protocol());
-    loop {
-        cursor = set.scan(cursor, &mut |item| {
-            visited += 1;
-            if options.matches(item.as_bytes(&mut [0; INTEGER_TEXT_MAX])) {
-                reply_item(&mut reply_members, item);
-                shown += 1;
-            }
-        });
-        steps += 1;
-        // Empty buckets are passed over too, but not without end.
-        if cursor == 0 || visited >= options.count || steps >= options.count.saturating_mul(10) {
-            break;
-        }
-    }
-    reply.bulk_fmt(format_args!("{cursor}"));
-    reply.array(shown);
-    reply.raw(members);
+    reply_step(reply, &options, cursor, |cursor, step| {
+        set.scan(cursor, &mut |item| step.visit(item, None::<fn(&mut Reply<'_>)>))
+    });
     Ok(())
 }
 

@@ -3,9 +3,9 @@
 use crate::keys::*;
 use crate::reply_item::reply_item;
 use crate::scan_options::{ScanOptions, Walks, cursor};
+use crate::scan_step::{reply_nothing, reply_step};
 use crate::spec::*;
 use crate::{Args, Command, Error, Locked, Reply};
-use ochre_collections::listpack::INTEGER_TEXT_MAX;
 use ochre_text::number::write_f64_17;
 use ochre_values::SortedSet;
 use ochre_values::sorted_set::Score;
@@ -21,44 +21,21 @@ pub(super) const ZSCAN: Command =
 
 fn zscan(data: &mut Locked<'_>, args: &mut Args<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {
     let key = args.key();
-    let mut cursor = cursor(args.word())?;
+    let cursor = cursor(args.word())?;
     let Some(set) = data.read::<SortedSet>(&key)? else {
-        reply.array(2);
-        reply.bulk_i64(0);
-        reply.array(0);
+        reply_nothing(reply);
         return Ok(());
     };
     let options = ScanOptions::read(args, Walks::Scored)?;
-    // The cursor stands before the members but is known after them.
-    let mut bytes = Vec::new();
-    let mut members = Reply::new(&mut bytes, reply.protocol());
-    let (mut replied, mut visited, mut steps) = (0, 0, 0_usize);
-    loop {
-        cursor = set.scan(cursor, |item| {
-            visited += 1;
-            if !options.matches(item.member.as_bytes(&mut [0; INTEGER_TEXT_MAX])) {
-                return;
-            }
-            reply_item(&mut members, item.member);
-            replied += 1;
-            if options.no_values {
-                return;
-            }
-            replied += 1;
-            match item.score {
-                Score::Packed(score) => reply_item(&mut members, score),
-                Score::Double(score) => members.bulk_with(|out| write_f64_17(out, score)),
-            }
-        });
-        steps += 1;
-        if cursor == 0 || visited >= options.count || steps >= options.count.saturating_mul(10) {
-            break;
-        }
-    }
-    reply.array(2);
-    reply.bulk_fmt(format_args!("{cursor}"));
-    reply.array(replied);
-    reply.raw(&bytes);
+    reply_step(reply, &options, cursor, |cursor, step| {
+        set.scan(cursor, |item| {
+            let score = |reply: &mut Reply<'_>| match item.score {
+                Score::Packed(score) => reply_item(reply, score),
+                Score::Double(score) => reply.bulk_with(|out| write_f64_17(out, score)),
+            };
+            step.visit(item.member, Some(score));
+        })
+    });
     Ok(())
 }
 

@@ -336,14 +336,12 @@ impl<'a> Claimer<'a> {
 #[cfg(test)]
 mod tests {
     use crate::Error;
+    use crate::stream::with_three_entries;
     use crate::testing::Db;
 
     /// Entries 1 to 3, the first two pending with `a` for 100 ms.
     fn db() -> Db {
-        let mut db = Db::new();
-        for n in 1..=3 {
-            db.run(&format!("XADD s {n} f {n}"));
-        }
+        let mut db = with_three_entries();
         db.run("XGROUP CREATE s g 0");
         db.run("XREADGROUP GROUP g a COUNT 2 STREAMS s >");
         db.sleep_ms(100);

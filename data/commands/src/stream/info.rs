@@ -226,14 +226,12 @@ fn help(_: &mut Locked<'_>, _: &mut Args<'_>, reply: &mut Reply<'_>) -> Result<(
 #[cfg(test)]
 mod tests {
     use crate::Error;
+    use crate::stream::with_three_entries;
     use crate::testing::Db;
     use ochre_resp::Protocol;
 
     fn db() -> Db {
-        let mut db = Db::new();
-        for n in 1..=3 {
-            db.run(&format!("XADD s {n} f {n}"));
-        }
+        let mut db = with_three_entries();
         db.run("XGROUP CREATE s g 0");
         db.run("XREADGROUP GROUP g a COUNT 2 STREAMS s >");
         db.sleep_ms(100);

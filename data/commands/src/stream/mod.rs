@@ -45,3 +45,13 @@ fn reply_help(reply: &mut Reply<'_>, lines: &[&str]) {
     reply.array(lines.len());
     lines.iter().for_each(|line| reply.status(line));
 }
+
+/// What the tests of several commands begin with: a stream `s` with the entries 1 to 3.
+#[cfg(test)]
+fn with_three_entries() -> crate::testing::Db {
+    let mut db = crate::testing::Db::new();
+    for n in 1..=3 {
+        db.run(&format!("XADD s {n} f {n}"));
+    }
+    db
+}

@@ -65,14 +65,12 @@ fn wait(data: &mut Locked<'_>, request: &ReadRequest<'_>, settled: &[Option<Stre
 #[cfg(test)]
 mod tests {
     use crate::Error;
+    use crate::stream::with_three_entries;
     use crate::testing::{Db, Null};
     use ochre_resp::Protocol;
 
     fn db() -> Db {
-        let mut db = Db::new();
-        for n in 1..=3 {
-            db.run(&format!("XADD s {n} f {n}"));
-        }
+        let mut db = with_three_entries();
         db.run("XADD t 1 a b");
         db
     }

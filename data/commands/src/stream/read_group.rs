@@ -289,13 +289,11 @@ fn with_stream<R>(data: &mut Locked<'_>, key: &Key<'_>, edit: impl FnOnce(&mut S
 #[cfg(test)]
 mod tests {
     use crate::Error;
+    use crate::stream::with_three_entries;
     use crate::testing::{Db, Null};
 
     fn db() -> Db {
-        let mut db = Db::new();
-        for n in 1..=3 {
-            db.run(&format!("XADD s {n} f {n}"));
-        }
+        let mut db = with_three_entries();
         db.run("XADD t 1 a b");
         db.run("XGROUP CREATE s g 0");
         db.run("XGROUP CREATE t g 0");

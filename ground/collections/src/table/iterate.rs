@@ -6,7 +6,7 @@ use super::directory::{is_sparse, pointer};
 use super::page::NEVER_MS;
 use super::segment::{Segment, Spot};
 use super::slot::Loan;
-use crate::Keyed;
+use crate::{Keyed, Random};
 
 impl<T: Keyed> Table<T> {
     /// Visits the items of the bucket at `cursor` and returns the cursor of the next one; begin with 0, which also
@@ -41,16 +41,15 @@ impl<T: Keyed> Table<T> {
         if self.is_empty() {
             return None;
         }
-        let mut random = random;
+        let mut row = Random::new(random);
         // A segment in proportion to its range of hashes, then a slot in it: so a bucket that is fuller than others does not
         // make its items rarer. Tables are at least 30 % full nearly everywhere, so few tries are needed.
         for _ in 0..64 {
-            random = mixed(random);
-            let (path, _) = self.directory.segment_at(random);
+            let (path, _) = self.directory.segment_at(row.next());
             let items = self.directory.items(&path);
             let segment = path.node.segment();
             for _ in 0..if items == 0 { 0 } else { 64 } {
-                random = mixed(random);
+                let random = row.next();
                 let index = ((random >> 32) * segment.count as u64) >> 32;
                 let slot = ((random & 0xffff_ffff) * SLOTS as u64) >> 32;
                 // SAFETY: the index is below the number of buckets; a slot that is taken holds an item of type `T`.
@@ -63,8 +62,7 @@ impl<T: Keyed> Table<T> {
             }
         }
         // Nearly empty: the next one in order.
-        let start = mixed(random);
-        Iter::from(self, start).next().or_else(|| self.iter().next())
+        Iter::from(self, row.next()).next().or_else(|| self.iter().next())
     }
 
     /// Shows items that stand together at a place by chance, until `visit` has said `wanted` times that it could use one or
@@ -72,13 +70,13 @@ impl<T: Keyed> Table<T> {
     /// good a sample as any, and their waits for memory overlap.
     pub fn sample(&self, random: u64, wanted: usize, visit: &mut dyn FnMut(T::Ref<'_>) -> bool) {
         if !self.is_empty() {
-            self.sample_at(mixed(random), SAMPLED_BUCKETS_MAX, wanted, visit);
+            self.sample_at(Random::new(random).next(), SAMPLED_BUCKETS_MAX, wanted, visit);
         }
     }
 
     /// As `sample`, among those segments in which something may expire at some time, where `sample` would have to look for long.
     pub fn sample_expiring(&self, random: u64, wanted: usize, visit: &mut dyn FnMut(T::Ref<'_>) -> bool) {
-        let random = mixed(random);
+        let random = Random::new(random).next();
         let after = |position| self.directory.next_due(position, NEVER_MS - 1);
         let mut position = Some(random);
         let mut used = 0;
@@ -186,14 +184,6 @@ impl<T: Keyed> Drop for Taken<'_, T> {
     fn drop(&mut self) {
         self.table.directory.note_taken(&self.path, self.count);
     }
-}
-
-/// The next of a row of random numbers (splitmix64).
-fn mixed(random: u64) -> u64 {
-    let mut z = random.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }
 
 /// Where a walk over all slots stands.

@@ -3,6 +3,7 @@
 use super::{debug_values, reload};
 use crate::commands::{Command, SessionCall, help};
 use crate::log;
+use ochre_collections::Random;
 use ochre_commands::spec::*;
 use ochre_commands::{Args, Error, Expiry, Key};
 use ochre_resp::Reply;
@@ -305,12 +306,8 @@ fn reply_buffer(_: &mut SessionCall<'_>, args: &mut Args<'_>, reply: &mut Reply<
 
 /// Matches patterns and texts of a few letters against each other, which must end and not panic.
 fn try_patterns(_: &mut SessionCall<'_>, _: &mut Args<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {
-    let mut state = 0x2545_F491_4F6C_DD1Du64;
-    let mut word = |letters: &[u8]| {
-        state = state.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(0x1405_7B7E_F767_814F);
-        let length = (state >> 33) as usize % 24;
-        (0..length).map(|at| letters[(state.rotate_left(at as u32 * 3) >> 7) as usize % letters.len()]).collect()
-    };
+    let mut random = Random::from_system();
+    let mut word = |letters: &[u8]| (0..random.below(24)).map(|_| letters[random.below(letters.len())]).collect();
     for _ in 0..10_000 {
         let pattern: Vec<u8> = word(b"a*b?[]-^\\c");
         let text: Vec<u8> = word(b"abc");
