@@ -20,7 +20,7 @@ pub fn watch(shared: &'static Shared) -> std::io::Result<()> {
             if shared.shutting_down.load(Ordering::SeqCst) || shared.pause.is_held(Hold::All) {
                 // Supervisors may send SIGTERM more than once; only who sits at the keyboard may insist.
                 if signal == SIGTERM {
-                    crate::log::notice(format_args!("Received {name} again; the data is being saved"));
+                    crate::log::notice(format_args!("Received {name} again: the server is ending already"));
                     continue;
                 }
                 crate::log::warning(format_args!("You insist... exiting now."));

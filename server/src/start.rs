@@ -72,6 +72,12 @@ fn serve(
     for variable in settings.ignored_variables() {
         log::warning(format_args!("The environment variable {variable} names no setting and is ignored"));
     }
+    for line in settings.lines().modules.iter().chain(&settings.lines().module_settings) {
+        let line = String::from_utf8_lossy(&line.text);
+        log::warning(format_args!(
+            "WARNING '{line}' is read over: this server cannot load modules, and lacks what they do."
+        ));
+    }
     for name in settings.changed_but_not_yet() {
         log::warning(format_args!(
             "WARNING '{name}' is set, but does nothing yet: this version lacks what it is about."

@@ -71,7 +71,7 @@ def test_the_debian_package_holds_what_its_unit_needs():
     for source, _, mode in deb["assets"]:
         assert source.startswith("target/") or (TOP / "server" / source).exists(), source
         assert re.fullmatch("[0-7]{3}", mode)
-    assert {"usr/bin/ochre-server", "etc/ochre/ochre.conf"} <= targets
+    assert {"usr/bin/ochre-server", "usr/bin/ochre-check-rdb", "usr/bin/ochre-check-aof", "etc/ochre/ochre.conf"} <= targets
     assert all(conf.lstrip("/") in targets for conf in deb["conf-files"])
     assert (PACKAGING / f"{deb['systemd-units']['unit-name']}.service").exists()
     assert (TOP / "server" / deb["license-file"][0]).exists()

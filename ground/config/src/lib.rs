@@ -27,6 +27,6 @@ pub use load::{FileOnly, Loaded};
 pub use number::{Number, Unit, memory_in_units};
 pub use replace::replace_file;
 pub use rewrite::ExtraLines;
-pub use source::{Line, LoadError, Source, reason_of};
+pub use source::{Line, LoadError, Origin, Source, reason_of};
 pub use store::{Caller, Changed, SetError, Store};
 pub use value::{BufferLimit, SavePoint, Value};

@@ -10,6 +10,8 @@ use crate::{Store, Value};
 pub struct FileOnly<'a> {
     /// Old directives of one value, which are read over.
     pub ignored: &'static [&'static str],
+    /// How names of modules' settings begin, beside those that hold a dot.
+    pub of_modules: &'static [&'static str],
     /// Whether `sentinel` lines are welcome.
     pub is_sentinel: bool,
     /// Called after each line that set something, for what has to happen before the next line is read.
@@ -25,20 +27,20 @@ pub struct Loaded {
     pub renamed: Vec<Line>,
     /// `loadmodule` lines: a path and its arguments.
     pub modules: Vec<Line>,
-    /// Lines of modules' own settings, whose names hold a dot.
+    /// Lines of modules' own settings: their names hold a dot, or begin as [`FileOnly::of_modules`] says.
     pub module_settings: Vec<Line>,
     /// `sentinel` lines of at least two words.
     pub sentinel: Vec<Line>,
 }
 
 impl<H> Store<H> {
-    /// Reads `source` line by line and sets what it says; a later line wins over an earlier one. Stops at the first error.
+    /// Reads the sources line by line and sets what they say; a later line wins over an earlier one. Stops at the first error.
     ///
     /// For the start only: hooks are not run.
-    pub fn load(&self, source: &Source, rules: &FileOnly<'_>) -> Result<Loaded, LoadError> {
+    pub fn load(&self, sources: &[Source], rules: &FileOnly<'_>) -> Result<Loaded, LoadError> {
         let mut loaded = Loaded::default();
         let mut reading = Reading { store: self, rules, seen: vec![false; self.rows().len()], loaded: &mut loaded };
-        reading.read(source, 0)?;
+        sources.iter().try_for_each(|source| reading.read(source, 0))?;
         Ok(loaded)
     }
 }
@@ -60,7 +62,7 @@ impl<H> Reading<'_, H> {
                 continue;
             }
             let words = split_args(text).unwrap_or_default();
-            let mut line = Line { file: source.file.clone(), number: index + 1, text: text.to_vec(), words };
+            let mut line = Line { origin: source.origin.clone(), number: index + 1, text: text.to_vec(), words };
             let Some(directive) = line.words.first_mut() else {
                 return Err(line.error("Unbalanced quotes in configuration line"));
             };
@@ -83,11 +85,17 @@ impl<H> Reading<'_, H> {
             (b"sentinel", 1) => {}
             (b"sentinel", _) if self.rules.is_sentinel => self.loaded.sentinel.push(line),
             (b"sentinel", _) => return Err(line.error("sentinel directive while not in sentinel mode")),
-            (name, 1) if name.contains(&b'.') => return Err(line.error("Module config specified without value")),
-            (name, _) if name.contains(&b'.') => self.loaded.module_settings.push(line),
+            (name, 1) if self.is_of_module(name) => {
+                return Err(line.error("Module config specified without value"));
+            }
+            (name, _) if self.is_of_module(name) => self.loaded.module_settings.push(line),
             _ => return Err(line.error("Bad directive or wrong number of arguments")),
         }
         Ok(())
+    }
+
+    fn is_of_module(&self, name: &[u8]) -> bool {
+        name.contains(&b'.') || self.rules.of_modules.iter().any(|start| name.starts_with(start.as_bytes()))
     }
 
     fn set(&mut self, row: usize, line: &Line) -> Result<(), String> {
@@ -113,8 +121,8 @@ impl<H> Reading<'_, H> {
             return Err(line.error("Too many levels of included files"));
         }
         let path = String::from_utf8_lossy(&line.words[1]).into_owned();
-        let text = Source::read(&path)?;
-        self.read(&Source { file: Some(std::path::Path::new(&path).into()), text }, depth + 1)
+        let sources = Source::read(&path).map_err(|error| line.error(error.to_string()))?;
+        sources.iter().try_for_each(|source| self.read(source, depth + 1))
     }
 }
 

@@ -9,34 +9,44 @@ use crate::include;
 /// Text to read settings from.
 #[derive(Clone, Debug, Default)]
 pub struct Source {
-    /// The path to name in errors: that of an included file, `None` for the main file and what follows it.
-    pub file: Option<Arc<Path>>,
+    /// Where it was read.
+    pub origin: Origin,
     /// The lines.
     pub text: Vec<u8>,
 }
 
+/// Where lines come from, for reports of what is wrong with them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Origin {
+    /// A file.
+    File(Arc<Path>),
+    /// Variables of the environment.
+    Environment,
+    /// Standard input.
+    #[default]
+    Input,
+    /// Options of the command line.
+    Options,
+}
+
 impl Source {
-    /// The content of a file, or of all files that match a pattern, which may be none.
-    pub fn read(path: &str) -> Result<Vec<u8>, LoadError> {
+    /// The content of a file, or of each file that matches a pattern, which may be none.
+    pub fn read(path: &str) -> Result<Vec<Source>, LoadError> {
         let paths =
             if include::is_pattern(path.as_bytes()) { include::expand(path) } else { vec![PathBuf::from(path)] };
-        let mut text = Vec::new();
-        for path in paths {
-            let content = std::fs::read(&path).map_err(|error| LoadError::Unreadable {
-                path: path.display().to_string(),
-                reason: reason_of(&error),
-            })?;
-            text.extend(content);
-        }
-        Ok(text)
+        let read = |path: PathBuf| match std::fs::read(&path) {
+            Ok(text) => Ok(Source { origin: Origin::File(path.into()), text }),
+            Err(error) => Err(LoadError::Unreadable { path: path.display().to_string(), reason: reason_of(&error) }),
+        };
+        paths.into_iter().map(read).collect()
     }
 }
 
 /// A line that says something, with the place where it stands.
 #[derive(Clone, Debug)]
 pub struct Line {
-    /// See [`Source::file`].
-    pub file: Option<Arc<Path>>,
+    /// Where it was read.
+    pub origin: Origin,
     /// From 1.
     pub number: usize,
     /// Without the white space around it.
@@ -49,7 +59,7 @@ impl Line {
     /// The error that this line is wrong for `reason`.
     pub fn error(&self, reason: impl Into<String>) -> LoadError {
         let text = String::from_utf8_lossy(&self.text).into_owned();
-        LoadError::AtLine { file: self.file.clone(), number: self.number, text, reason: reason.into() }
+        LoadError::AtLine { origin: self.origin.clone(), number: self.number, text, reason: reason.into() }
     }
 }
 
@@ -58,8 +68,8 @@ impl Line {
 pub enum LoadError {
     /// A line is wrong.
     AtLine {
-        /// See [`Source::file`].
-        file: Option<Arc<Path>>,
+        /// Where it was read.
+        origin: Origin,
         /// From 1.
         number: usize,
         /// The line.
@@ -91,9 +101,17 @@ impl LoadError {
 impl fmt::Display for LoadError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            LoadError::AtLine { file, number, text, reason } => {
-                let file = file.as_ref().map(|file| format!(" '{}'", file.display())).unwrap_or_default();
-                write!(out, "Reading the configuration file{file}, at line {number}\n>>> '{text}'\n{reason}")
+            LoadError::AtLine { origin, number, text, reason } => {
+                match origin {
+                    Origin::File(file) => {
+                        write!(out, "Reading the configuration file '{}', at line {number}", file.display())
+                    }
+                    Origin::Input => write!(out, "Reading standard input, at line {number}"),
+                    // These lines are made here: nobody could count them.
+                    Origin::Environment => write!(out, "Reading the variables of the environment (OCHRE_*)"),
+                    Origin::Options => write!(out, "Reading the options of the command line"),
+                }?;
+                write!(out, "\n>>> '{text}'\n{reason}")
             }
             LoadError::Overall(reason) => out.write_str(reason),
             LoadError::Unreadable { path, reason } => {

@@ -46,8 +46,8 @@ fn store() -> Store<Lives> {
 }
 
 fn load(store: &Store<Lives>, text: &[u8]) -> Result<Loaded, LoadError> {
-    let rules = FileOnly { ignored: &["old-one"], is_sentinel: false, on_line: &|_, _| Ok(()) };
-    store.load(&Source { file: None, text: text.to_vec() }, &rules)
+    let rules = FileOnly { ignored: &["old-one"], of_modules: &["mod-"], is_sentinel: false, on_line: &|_, _| Ok(()) };
+    store.load(&[Source { origin: Origin::Input, text: text.to_vec() }], &rules)
 }
 
 /// A store that has read `text`.
@@ -104,7 +104,7 @@ fn save_lines_of_the_files_add_up_and_config_set_starts_anew() {
 #[test]
 fn a_wrong_line_is_reported_with_its_place_and_reason() {
     let report = |text: &str| load(&store(), text.as_bytes()).expect_err("the line is wrong").report("Ochre 1.0");
-    let expected = "\n*** FATAL CONFIG FILE ERROR (Ochre 1.0) ***\nReading the configuration file, at line 2\n";
+    let expected = "\n*** FATAL CONFIG FILE ERROR (Ochre 1.0) ***\nReading standard input, at line 2\n";
     let expected = |rest: &str| format!("{expected}{rest}\n");
     let check = |text: &str, rest: &str| assert_eq!(report(text), expected(rest));
     check("\n timeout \"x\" ", ">>> 'timeout \"x\"'\nargument couldn't be parsed into an integer");
@@ -115,18 +115,19 @@ fn a_wrong_line_is_reported_with_its_place_and_reason() {
     check("\nnonsense", ">>> 'nonsense'\nBad directive or wrong number of arguments");
     check("\nrename-command a", ">>> 'rename-command a'\nBad directive or wrong number of arguments");
     check("\na.b", ">>> 'a.b'\nModule config specified without value");
+    check("\nmod-b", ">>> 'mod-b'\nModule config specified without value");
     check("\nsentinel x", ">>> 'sentinel x'\nsentinel directive while not in sentinel mode");
 }
 
 #[test]
 fn lines_that_are_no_settings_are_handed_over_in_order() {
-    let text = b"user a on\nrename-command FLUSHALL \"\"\nuser b off\nloadmodule /m.so x\nm.setting 1\nsentinel\n";
+    let text = b"user a on\nrename-command FLUSHALL \"\"\nuser b off\nloadmodule /m.so x\nm.setting 1\nmod-setting 2 3\nsentinel\n";
     let found = load(&store(), text).expect("the lines are valid");
     let numbers = |lines: &[Line]| lines.iter().map(|line| line.number).collect::<Vec<_>>();
     assert_eq!(numbers(&found.users), [1, 3]);
     assert_eq!(numbers(&found.renamed), [2]);
     assert_eq!(numbers(&found.modules), [4]);
-    assert_eq!(numbers(&found.module_settings), [5]);
+    assert_eq!(numbers(&found.module_settings), [5, 6]);
     assert_eq!(found.renamed[0].words, [b"rename-command".to_vec(), b"FLUSHALL".to_vec(), Vec::new()]);
 }
 
@@ -147,7 +148,9 @@ fn included_files_are_read_in_place_and_patterns_may_match_none() {
     check(&store, "loglevel", "debug");
     let missing = include("missing.conf").expect_err("there is no such file");
     let path = format!("{}/missing.conf", folder.display());
-    assert_eq!(missing, LoadError::Unreadable { path, reason: "No such file or directory".to_string() });
+    let reason = format!("Fatal error, can't open config file '{path}': No such file or directory");
+    let line = format!("Reading standard input, at line 1\n>>> 'include {path}'\n{reason}");
+    assert_eq!(missing.to_string(), line);
     let wrong = include("wrong.conf").expect_err("the line is wrong").to_string();
     let place = format!("Reading the configuration file '{}/wrong.conf', at line 2\n", folder.display());
     assert!(wrong.starts_with(&place), "{wrong}");
@@ -163,10 +166,10 @@ fn each_line_is_told_before_the_next_is_read_and_may_be_refused() {
         told.borrow_mut().push(name);
         if name == "maxmemory" { Err("not here".to_string()) } else { Ok(()) }
     };
-    let rules = FileOnly { ignored: &[], is_sentinel: true, on_line: &on_line };
+    let rules = FileOnly { ignored: &[], of_modules: &[], is_sentinel: true, on_line: &on_line };
     let text = b"timeout 1\nsentinel myid x\nmaxmemory 1\ntimeout 2\n".to_vec();
-    let error = store().load(&Source { file: None, text }, &rules).expect_err("the line is refused");
-    assert_eq!(error.to_string(), "Reading the configuration file, at line 3\n>>> 'maxmemory 1'\nnot here");
+    let error = store().load(&[Source { origin: Origin::Options, text }], &rules).expect_err("the line is refused");
+    assert_eq!(error.to_string(), "Reading the options of the command line\n>>> 'maxmemory 1'\nnot here");
     assert_eq!(*told.borrow(), ["timeout", "maxmemory"]);
 }
 

@@ -236,6 +236,20 @@ fn load_preamble(shared: &'static Shared, file: &mut File) -> Result<(Vec<u8>, u
     Ok((Vec::new(), loaded.bytes))
 }
 
+/// Says that the snapshot is not loaded when there is one and no append-only file, as when somebody has just switched from the
+/// one to the other: the data would seem to be gone, and the next snapshot would replace it.
+fn warn_of_snapshot(shared: &Shared) {
+    let path = super::load_file::path(shared);
+    if std::fs::metadata(&path).is_ok_and(|file| file.is_file() && file.len() > 0) {
+        crate::log::warning(format_args!(
+            "WARNING: appendonly is set and there is no append only file: the server starts EMPTY. The data of {} is NOT loaded, \
+             and the next snapshot replaces that file. To keep it, stop with SHUTDOWN NOSAVE, start with 'appendonly no', \
+             and then switch with CONFIG SET appendonly yes.",
+            super::load_file::shown_path(shared)
+        ));
+    }
+}
+
 /// Opens the files to append to them, after they were loaded, or because there were none.
 ///
 /// # Errors
@@ -247,6 +261,7 @@ pub fn open(shared: &'static Shared, loaded: LoadedFiles) -> Result<(), String> 
     let numbers = &shared.log.numbers;
     if manifest.is_empty() {
         // Its mark says that the files are not in use until the list names them.
+        warn_of_snapshot(shared);
         let temporary = folder.names.incremental_temporary();
         folder.create_segment(&temporary).map_err(blame)?;
         let is_snapshot = shared.settings.persistence.aof_use_rdb_preamble.get();

@@ -188,7 +188,7 @@ fn end(shared: &'static Shared, folder: &Folder, is_snapshot: bool, keeps_file: 
             install(shared, folder, is_snapshot, keeps_file)
         }
         Err(Failure::Cancelled) => {
-            log::warning(format_args!("Background AOF rewrite terminated by signal 10"));
+            log::warning(format_args!("Background AOF rewrite was called off"));
             Ok(false)
         }
         Err(Failure::Busy) => Err("another snapshot is being taken".to_owned()),
@@ -360,7 +360,8 @@ pub fn cancel(shared: &Shared) {
     if !shared.aof.rewriting.load(Ordering::SeqCst) {
         return;
     }
-    log::notice(format_args!("Killing running AOF rewrite child: {}", std::process::id()));
+    // Some wait for these words of Redis.
+    log::notice(format_args!("Killing the running AOF rewrite, which is no child process"));
     // It may not have come to the cut yet.
     shared.aof.is_cancelled.store(true, Ordering::SeqCst);
     if let Some(job) = &*shared.aof.job.lock().unwrap_or_else(PoisonError::into_inner) {

@@ -205,7 +205,7 @@ fn end(shared: &Shared, outcome: &Outcome) {
         Err(Failure::Cancelled) => {
             // As in the peers it is no failure to be called off.
             if is_background {
-                log::warning(format_args!("Background saving terminated by signal 10"));
+                log::warning(format_args!("Background saving was called off"));
             }
         }
         Err(failure) => {

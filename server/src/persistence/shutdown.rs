@@ -67,7 +67,7 @@ pub fn at_quiet_point(shared: &'static Shared, then: impl FnOnce() + Send + 'sta
 pub fn begin(shared: &'static Shared, manner: Manner, on_failure: OnFailure) {
     log::warning(format_args!("User requested shutdown..."));
     if shared.saves.cancel(Kind::Background) {
-        log::warning(format_args!("There is a child saving an .rdb. Killing it!"));
+        log::warning(format_args!("A background save is running and is called off."));
     }
     shared.saves.unschedule();
     if !manner.wants_save(shared) {

@@ -82,14 +82,15 @@ const INTRODUCTION: &str = "\
 
 This page is made from the table in `server/src/settings`: `ochre-server --print-directives > docs/configuration.md`.
 
-A setting comes from the config file, then from standard input (`-`), then from the command line (`--directive value`), and the last one
+A setting comes from the config file, then from the environment (`OCHRE_*`), then from standard input (`-`), then from the command line (`--directive value`), and the last one
 wins. CONFIG SET changes those that may change at any time; protected ones only where `enable-protected-configs` allows it. CONFIG
 REWRITE writes what differs from the defaults back to the file. What another server needs and this one does not is accepted and shown,
 so that files and clients work unchanged; it is marked as without effect. What is marked as not yet will do what it says in a later version;
 the log names such settings at the start when somebody has changed them.
 
-In files there are also `include` (a path or pattern), `user`, `rename-command`, `loadmodule` and `sentinel`. Bytes may be written with
-b, k, kb, m, mb, g or gb; k is 1000 and kb is 1024.
+In files there are also `include` (a path or pattern), `user` and `rename-command`. `loadmodule` ends the start, but for the modules that
+come with Redis 8: what its `redis-full.conf` says of them (`search-*`, `ts-*`, `bf-*`, `cf-*`) is read over with a warning. Bytes may be
+written with b, k, kb, m, mb, g or gb; k is 1000 and kb is 1024.
 ";
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::ExitCode;
 
-use ochre_config::{Arguments, FileOnly, Invocation, LoadError, Source, Value, reason_of};
+use ochre_config::{Arguments, FileOnly, Invocation, LoadError, Origin, Source, Value, reason_of};
 
 use super::{IGNORED, Settings, configuration_page, environment};
 
@@ -44,7 +44,7 @@ impl Exit {
 }
 
 impl Settings {
-    /// Reads the settings that a command line asks for, the program's name first: one that holds `sentinel` makes a Sentinel.
+    /// Reads the settings that a command line asks for, the program's name first: one that holds `sentinel` asks for a Sentinel.
     ///
     /// Goes to the folder that `dir` names, and opens the log file to see that it can be written.
     pub(crate) fn from_args(arguments: &[OsString]) -> Result<Settings, Exit> {
@@ -60,24 +60,28 @@ impl Settings {
             Invocation::Help => Err(Exit::with(HELP)),
             Invocation::TestMemory(_) => Err(Exit { text: NO_MEMORY_TEST.to_string(), is_failure: true }),
             Invocation::CheckSystem => Err(Exit { text: NO_SYSTEM_CHECK.to_string(), is_failure: true }),
-            Invocation::Run(run) => read(&program, &run).map_err(|error| Exit::of_line(&error)),
+            Invocation::Run(run) if run.is_sentinel || program.contains("sentinel") => Err(Exit::refused(NO_SENTINEL)),
+            Invocation::Run(run) => read(&run).map_err(|error| Exit::of_line(&error)),
         }
     }
 }
 
-fn read(program: &str, arguments: &Arguments) -> Result<Settings, LoadError> {
+fn read(arguments: &Arguments) -> Result<Settings, LoadError> {
     let file = arguments.file.as_ref().map(|file| std::path::absolute(file).unwrap_or_else(|_| file.clone()));
-    let is_sentinel = arguments.is_sentinel || program.contains("sentinel");
+    let is_sentinel = arguments.is_sentinel;
     let settings = Settings::new(file, is_sentinel);
     let environment = environment::read(settings.store(), std::env::vars_os());
-    let source = Source { file: None, text: text_of(arguments, &environment.lines)? };
     let on_line = |name: &'static str, value: &Value| enter_folder(name, value);
-    let lines = settings.store().load(&source, &FileOnly { ignored: IGNORED, is_sentinel, on_line: &on_line })?;
+    let rules = FileOnly { ignored: IGNORED, of_modules: OF_MODULES, is_sentinel, on_line: &on_line };
+    let lines = settings.store().load(&sources(arguments, environment.lines)?, &rules)?;
     settings.note_folder();
     settings
         .on_change(&["dir"], |changed| changed.iter().try_for_each(|change| enter_folder(change.name, &change.new)));
-    if let Some(line) = lines.module_settings.first() {
-        return Err(line.error("There are no loadable modules here, so their settings are unknown"));
+    if let Some(line) = lines.modules.iter().find(|line| !is_bundled_module(&line.words[1])) {
+        return Err(line.error("This server cannot load modules"));
+    }
+    if let Some(line) = lines.module_settings.iter().find(|line| line.words[0].contains(&b'.')) {
+        return Err(line.error("This server cannot load modules, so their settings are unknown"));
     }
     check_together(&settings)?;
     read_password(&settings)?;
@@ -85,22 +89,26 @@ fn read(program: &str, arguments: &Arguments) -> Result<Settings, LoadError> {
 }
 
 /// The lines of the file, of the environment, of standard input and of the options, in this order: the last one wins.
-fn text_of(arguments: &Arguments, environment: &[u8]) -> Result<Vec<u8>, LoadError> {
-    let mut text = match &arguments.file {
+fn sources(arguments: &Arguments, environment: Vec<u8>) -> Result<Vec<Source>, LoadError> {
+    let mut sources = match &arguments.file {
         Some(file) => Source::read(&file.to_string_lossy())?,
         None => Vec::new(),
     };
-    if !environment.is_empty() {
-        text.push(b'\n');
-        text.extend_from_slice(environment);
-    }
+    sources.push(Source { origin: Origin::Environment, text: environment });
     if arguments.reads_stdin {
+        let mut text = Vec::new();
         let unreadable = |error| LoadError::Unreadable { path: "-".to_string(), reason: reason_of(&error) };
         std::io::stdin().read_to_end(&mut text).map_err(unreadable)?;
+        sources.push(Source { origin: Origin::Input, text });
     }
-    text.push(b'\n');
-    text.extend(&arguments.options);
-    Ok(text)
+    sources.push(Source { origin: Origin::Options, text: arguments.options.clone() });
+    Ok(sources)
+}
+
+/// Whether a module is one of those that come with Redis 8: its `redis-full.conf` names them, and is to work as it is.
+fn is_bundled_module(path: &[u8]) -> bool {
+    let stem = Path::new(std::ffi::OsStr::from_bytes(path)).file_stem().unwrap_or_default();
+    BUNDLED_MODULES.iter().any(|module| stem == *module)
 }
 
 /// Goes to the folder that `dir` names, at once: paths of later lines start there.
@@ -164,12 +172,18 @@ Examples:
        ochre-server --port 7777
        ochre-server --port 7777 --replicaof 127.0.0.1 8888
        ochre-server /etc/ochre/6379.conf --loglevel verbose -
-
-Sentinel mode:
-       ochre-server /etc/ochre/sentinel.conf --sentinel
 ";
+
+const NO_SENTINEL: &str =
+    "This version cannot run as a Sentinel; redis-sentinel and valkey-sentinel can watch over it.\n";
+
+const BUNDLED_MODULES: &[&str] = &["redisbloom", "redisearch", "rejson", "redistimeseries"];
+
+/// How the names of their settings begin.
+const OF_MODULES: &[&str] = &["search-", "ts-", "bf-", "cf-"];
 
 const NO_MEMORY_TEST: &str =
     "This server does not test memory. memtest86+ or memtester do, and find more than a server could.\n";
 
-const NO_SYSTEM_CHECK: &str = "This server has no checks of the system to run on their own.\n";
+const NO_SYSTEM_CHECK: &str =
+    "This server has no checks of the system to run on their own: what it misses, it logs when it starts.\n";

@@ -9,9 +9,14 @@ use super::start::Exit;
 /// Settings that were read from lines of a file.
 pub(crate) fn settings(lines: &str) -> Settings {
     let store = Settings::new(None, false);
-    let source = ochre_config::Source { file: None, text: lines.as_bytes().to_vec() };
-    let rules = ochre_config::FileOnly { ignored: super::IGNORED, is_sentinel: false, on_line: &|_, _| Ok(()) };
-    store.store().load(&source, &rules).expect("the test gives valid lines");
+    let source = ochre_config::Source { origin: Default::default(), text: lines.as_bytes().to_vec() };
+    let rules = ochre_config::FileOnly {
+        ignored: super::IGNORED,
+        of_modules: &[],
+        is_sentinel: false,
+        on_line: &|_, _| Ok(()),
+    };
+    store.store().load(&[source], &rules).expect("the test gives valid lines");
     store
 }
 
@@ -48,7 +53,7 @@ fn a_command_line_makes_settings_and_its_last_word_wins() {
 
 #[test]
 fn a_wrong_option_is_reported_as_the_line_it_becomes() {
-    let line = "Reading the configuration file, at line 2\n>>>";
+    let line = "Reading the options of the command line\n>>>";
     check_refused(&["--port", "x"], &format!("{line} 'port \"x\"'\nargument couldn't be parsed into an integer"));
     check_refused(&["--nosuch", "1"], &format!("{line} 'nosuch \"1\"'\nBad directive or wrong number of arguments"));
     check_refused(&["--dir", "/nosuch/folder"], &format!("{line} 'dir \"/nosuch/folder\"'\nNo such file or directory"));
@@ -71,10 +76,22 @@ fn questions_about_the_program_are_answered_without_starting() {
 
 #[test]
 fn lines_for_others_are_handed_over() {
-    let settings = started(&["--user", "a on", "--rename-command", "KEYS", "", "--loadmodule", "/m.so", "--sentinel"]);
+    let settings = started(&["--user", "a on", "--rename-command", "KEYS", "", "--loadmodule", "/m/rejson.so"]);
     let found = settings.lines();
-    assert_eq!((found.users.len(), found.renamed.len(), found.modules.len(), settings.is_sentinel()), (1, 1, 1, true));
+    assert_eq!((found.users.len(), found.renamed.len(), found.modules.len()), (1, 1, 1));
     assert_eq!(found.users[0].words[1], b"a on");
+}
+
+#[test]
+fn what_is_not_there_is_refused_rather_than_left_out() {
+    let line = "Reading the options of the command line\n>>>";
+    let reason = "This server cannot load modules";
+    check_refused(&["--loadmodule", "/m.so"], &format!("{line} 'loadmodule \"/m.so\"'\n{reason}"));
+    check_refused(&["--m.a", "1"], &format!("{line} 'm.a \"1\"'\n{reason}, so their settings are unknown"));
+    let sentinel = start(&["--sentinel"]).err().expect("nothing starts");
+    assert!(sentinel.is_failure && sentinel.text.starts_with("This version cannot run as a Sentinel"));
+    // What comes with Redis 8 is said in the log only, so that its files work.
+    assert_eq!(started(&["--search-timeout", "1", "--ts-num-threads", "3"]).lines().module_settings.len(), 2);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use ochre_rdb::{Error, Fault, Item, ReadOptions, Reader, kind_name};
 use ochre_values::Limits;
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::Path;
@@ -13,6 +14,8 @@ struct Seen {
     deadlines: u64,
     expired: u64,
     functions: u64,
+    /// A snapshot that was written piece by piece comes to a database many times; it is told about once.
+    databases: HashSet<u64>,
     /// The key that was being read, and its type.
     reading: Option<(Vec<u8>, u8)>,
     doing: &'static str,
@@ -92,7 +95,8 @@ fn read(source: impl Read, seen: &mut Seen, out: &mut dyn Write) -> io::Result<R
                 let (name, value) = (String::from_utf8_lossy(&name), String::from_utf8_lossy(&value));
                 line = format!("AUX FIELD {name} = '{value}'");
             }
-            Item::SelectDb(db) => line = format!("Selecting DB ID {db}"),
+            Item::SelectDb(db) if seen.databases.insert(db) => line = format!("Selecting DB ID {db}"),
+            Item::SelectDb(_) => {}
             Item::ModuleAux(name) => line = format!("MODULE AUX for: {name}"),
             Item::Function(_) => seen.functions += 1,
             Item::ResizeDb { .. } | Item::SlotInfo { .. } => {}
@@ -130,6 +134,7 @@ mod tests {
         writer.header(&[(b"redis-bits", b"64")]);
         writer.select_db(3);
         writer.entry(b"key", Some(1), None, ochre_rdb_view(b"value"));
+        writer.select_db(3);
         writer.end();
         writer.take()
     }
@@ -149,7 +154,7 @@ mod tests {
         let (sound, text) = run(&file());
         assert!(sound);
         let expected = "[offset 23] AUX FIELD redis-bits = '64'\n[offset 25] Selecting DB ID 3\n\
-                        [offset 54] Checksum OK\n[offset 54] \\o/ RDB looks OK! \\o/\n\
+                        [offset 56] Checksum OK\n[offset 56] \\o/ RDB looks OK! \\o/\n\
                         [info] 1 keys read\n[info] 1 expires\n[info] 1 already expired\n";
         assert_eq!(text, expected);
     }

@@ -49,7 +49,7 @@ fn refused(file: &str, line: usize, shown: &str, reason: &str) {
     let (code, text) = run_to_the_end(&[&path]);
     assert_eq!(code, Some(1), "{text}");
     assert!(text.contains("*** FATAL CONFIG FILE ERROR (Ochre "), "{text}");
-    let lines = format!("at line {line}\n>>> '{shown}'\n{reason}\n");
+    let lines = format!("Reading the configuration file '{path}', at line {line}\n>>> '{shown}'\n{reason}\n");
     assert!(text.contains(&lines), "wanted:\n{lines}got:\n{text}");
 }
 
