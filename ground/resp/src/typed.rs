@@ -22,41 +22,60 @@ pub fn begins(bytes: &[u8]) -> bool {
 /// # Errors
 /// When it is too long or too deep, or no item.
 pub fn measure(bytes: &[u8]) -> Result<Option<usize>, ProtocolError> {
-    // The items that are missing in each array or map around the one that comes.
-    let mut missing = vec![1_u64];
-    let mut at = 0;
-    while let Some(left) = missing.last_mut() {
-        if *left == 0 {
-            missing.pop();
-            continue;
+    Measure::default().go_on(bytes)
+}
+
+/// How far an item is understood whose end has not come yet, so that nothing is looked at twice.
+#[derive(Debug, Default)]
+pub(crate) struct Measure {
+    /// The items that are missing in each array or map around the one that comes.
+    missing: Vec<u64>,
+    at: usize,
+}
+
+impl Measure {
+    /// As [`measure`]; after `None` the next call's bytes begin with the same ones.
+    pub(crate) fn go_on(&mut self, bytes: &[u8]) -> Result<Option<usize>, ProtocolError> {
+        if self.at == 0 && self.missing.is_empty() {
+            self.missing.push(1);
         }
-        *left -= 1;
-        let Some((marker, number, end)) = header(bytes, at)? else { return Ok(None) };
-        at = end;
-        match marker {
-            b':' => {}
-            b'$' if number == -1 => {}
-            b'$' => at += text_len(number)? + 2,
-            b'*' | b'%' => {
-                let count = u64::try_from(number).map_err(|_| ProtocolError::InvalidMultibulkLength)?;
-                if missing.len() >= DEPTH_MAX {
-                    return Err(ProtocolError::NestedTooDeep);
-                }
-                if count > BYTES_MAX as u64 {
-                    return Err(ProtocolError::NestedTooLarge);
-                }
-                missing.push(if marker == b'%' { count * 2 } else { count });
+        loop {
+            let depth = self.missing.len();
+            let Some(left) = self.missing.last_mut() else { return Ok(Some(self.at)) };
+            if *left == 0 {
+                self.missing.pop();
+                continue;
             }
-            other => return Err(ProtocolError::ExpectedBulk(other)),
-        }
-        if at > BYTES_MAX {
-            return Err(ProtocolError::NestedTooLarge);
-        }
-        if at > bytes.len() {
-            return Ok(None);
+            let Some((marker, number, end)) = header(bytes, self.at)? else { return Ok(None) };
+            let mut next = end;
+            let mut inside = None;
+            match marker {
+                b':' => {}
+                b'$' if number == -1 => {}
+                b'$' => next += text_len(number)? + 2,
+                b'*' | b'%' => {
+                    let count = u64::try_from(number).map_err(|_| ProtocolError::InvalidMultibulkLength)?;
+                    if depth >= DEPTH_MAX {
+                        return Err(ProtocolError::NestedTooDeep);
+                    }
+                    if count > BYTES_MAX as u64 {
+                        return Err(ProtocolError::NestedTooLarge);
+                    }
+                    inside = Some(if marker == b'%' { count * 2 } else { count });
+                }
+                other => return Err(ProtocolError::ExpectedBulk(other)),
+            }
+            if next > BYTES_MAX {
+                return Err(ProtocolError::NestedTooLarge);
+            }
+            if next > bytes.len() {
+                return Ok(None);
+            }
+            *left -= 1;
+            self.missing.extend(inside);
+            self.at = next;
         }
     }
-    Ok(Some(at))
 }
 
 fn text_len(number: i64) -> Result<usize, ProtocolError> {

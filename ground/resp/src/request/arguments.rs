@@ -89,11 +89,12 @@ impl Batch {
         self.command_since(first, true, 0)
     }
 
-    /// Adds a command with arguments at `spans` of `buffer`, those numbered in `typed` with types: each argument but the name
-    /// follows a word, [`TYPED`] or an empty one.
+    /// Adds a command with arguments at `spans` of `buffer`, those numbered in `typed`, in ascending order, with types: each
+    /// argument but the name follows a word, [`TYPED`] or an empty one.
     pub(super) fn push_typed(&mut self, buffer: &[u8], spans: &[Span], typed: &[u32], consumed: usize) -> Command {
+        let mut typed = typed.iter().peekable();
         let marked = spans.iter().zip(0_u32..).flat_map(|(span, number)| {
-            let mark: &[u8] = if typed.contains(&number) { TYPED } else { b"" };
+            let mark: &[u8] = if typed.next_if_eq(&&number).is_some() { TYPED } else { b"" };
             let mark = (number > 0).then_some(mark);
             mark.into_iter().chain(std::iter::once(resolve(buffer, *span)))
         });

@@ -63,6 +63,8 @@ struct Partial {
     spans: Vec<Span>,
     /// Numbers of the arguments that have types.
     typed: Vec<u32>,
+    /// What is known of the one that is awaited.
+    measure: typed::Measure,
 }
 
 /// How far a command is understood.
@@ -110,7 +112,8 @@ impl Parser {
     /// Bytes that the parser itself keeps of a command that is not complete.
     pub fn memory_bytes(&self) -> usize {
         let spans = |partial: &Partial| size_of::<Partial>() + partial.spans.capacity() * size_of::<Span>();
-        self.partial.as_deref().map_or(0, spans)
+        let typed = |partial: &Partial| partial.typed.capacity() * size_of::<u32>();
+        self.partial.as_deref().map_or(0, |partial| spans(partial) + typed(partial))
     }
 
     /// Whether the start of a command was seen, but not its end.
@@ -180,9 +183,9 @@ impl Parser {
             }
         } else {
             let counted = if progress.missing == 0 { take_count(buffer, progress, limits) } else { Ok(()) };
-            match counted
-                .and_then(|()| take_arguments(buffer, progress, &mut partial.spans, &mut partial.typed, limits))
-            {
+            match counted.and_then(|()| {
+                take_arguments(buffer, progress, &mut partial.spans, &mut partial.typed, &mut partial.measure, limits)
+            }) {
                 Ok(()) if partial.spans.is_empty() => return Ok(Parsed::Empty { consumed: progress.position }),
                 Ok(()) if !partial.typed.is_empty() => {
                     let command = batch.push_typed(buffer, &partial.spans, &partial.typed, progress.position);
@@ -270,11 +273,12 @@ fn take_arguments(
     progress: &mut Progress,
     spans: &mut Vec<Span>,
     typed: &mut Vec<u32>,
+    measure: &mut typed::Measure,
     limits: &Limits,
 ) -> Result<(), Stop> {
     while progress.missing > 0 {
         if progress.bulk_len.is_none()
-            && let Some(length) = take_typed(buffer, progress, spans, limits)?
+            && let Some(length) = take_typed(buffer, progress, spans, measure, limits)?
         {
             typed.push(spans.len() as u32);
             spans.push(Span { start: progress.position as u32, len: length as u32 });
@@ -307,12 +311,20 @@ fn take_arguments(
 }
 
 /// The length of the argument that comes, if it has types. The name of a command has none, and who has not logged in sends none.
-fn take_typed(buffer: &[u8], progress: &Progress, spans: &[Span], limits: &Limits) -> Result<Option<usize>, Stop> {
+fn take_typed(
+    buffer: &[u8],
+    progress: &Progress,
+    spans: &[Span],
+    measure: &mut typed::Measure,
+    limits: &Limits,
+) -> Result<Option<usize>, Stop> {
     let bytes = &buffer[progress.position..];
     if spans.is_empty() || !limits.authenticated || !typed::begins(bytes) {
         return Ok(None);
     }
-    typed::measure(bytes)?.map(Some).ok_or(Stop::Incomplete { missing: 1 })
+    let length = measure.go_on(bytes)?.ok_or(Stop::Incomplete { missing: 1 })?;
+    *measure = typed::Measure::default();
+    Ok(Some(length))
 }
 
 /// Reads `*count\r\n`. A count below 1 leaves nothing missing.
