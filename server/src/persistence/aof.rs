@@ -52,8 +52,10 @@ pub struct State {
 pub struct LoadedFiles {
     folder: Folder,
     manifest: Manifest,
-    /// The last file that is not empty: its size and what its checksums are to cover next.
+    /// The last file: its size and what its checksums are to cover next.
     last: Option<(String, u64, Annotator)>,
+    /// Files that end with something unfinished, and where it begins.
+    cut: Vec<(String, u64)>,
     total_bytes: u64,
 }
 
@@ -131,7 +133,7 @@ pub fn load(shared: &'static Shared) -> Result<LoadedFiles, String> {
         folder.upgrade(&manifest)?;
     }
     let began = Instant::now();
-    let mut loaded = LoadedFiles { folder, manifest, last: None, total_bytes: 0 };
+    let mut loaded = LoadedFiles { folder, manifest, last: None, cut: Vec::new(), total_bytes: 0 };
     shared.loading.note_total(loaded.folder.size_bytes(&loaded.manifest));
     let mut replayer = Replayer::new(shared);
     let segments: Vec<_> = loaded.manifest.loaded().cloned().collect();
@@ -146,6 +148,9 @@ pub fn load(shared: &'static Shared) -> Result<LoadedFiles, String> {
         let progress = &mut |bytes| shared.loading.note_bytes(before + bytes);
         let (size, annotator) = load_segment(shared, &loaded.folder, &segment.name, is_last, &mut replayer, progress)?;
         loaded.total_bytes += size;
+        if size < loaded.folder.segment_bytes(&segment.name) {
+            loaded.cut.push((segment.name.clone(), size));
+        }
         if is_last && (size > 0 || at + 1 == segments.len()) {
             loaded.last = Some((segment.name.clone(), size, annotator));
         }
@@ -255,9 +260,17 @@ fn warn_of_snapshot(shared: &Shared) {
 /// # Errors
 /// When a file cannot be made or written.
 pub fn open(shared: &'static Shared, loaded: LoadedFiles) -> Result<(), String> {
-    let LoadedFiles { folder, mut manifest, last, .. } = loaded;
+    let LoadedFiles { folder, mut manifest, last, cut, .. } = loaded;
     folder.create()?;
     let blame = |error: std::io::Error| format!("Can't open the append only file: {error}");
+    // Something will follow: what is unfinished must not stand before it, and nothing of it may reach the disk before what an
+    // earlier life left to the system.
+    for (name, size) in cut {
+        folder.cut(&name, size).map_err(blame)?;
+    }
+    for segment in manifest.loaded() {
+        folder.sync(&segment.name).map_err(blame)?;
+    }
     let numbers = &shared.log.numbers;
     if manifest.is_empty() {
         // Its mark says that the files are not in use until the list names them.
@@ -281,11 +294,7 @@ pub fn open(shared: &'static Shared, loaded: LoadedFiles) -> Result<(), String> 
                 crate::log::notice(format_args!("Opening AOF incr file {name} on server start"));
                 folder.open_segment(&name, size, annotator).map_err(blame)?
             }
-            (last, _) => {
-                if let Some((name, size, annotator)) = last {
-                    // What is cut must end there before anything follows.
-                    folder.open_segment(&name, size, annotator).map_err(blame)?;
-                }
+            _ => {
                 let name = manifest.add_incremental(&folder.names);
                 crate::log::notice(format_args!("Creating AOF incr file {name} on server start"));
                 let segment = folder.create_segment(&name).map_err(blame)?;

@@ -113,13 +113,21 @@ impl Folder {
         Ok(Segment { file: Arc::new(file), annotator: Annotator::default() })
     }
 
-    /// Opens a file to append to it at `size`; what is behind is cut off. `annotator` knows what is before.
+    /// Cuts off what is behind `size` of a file.
+    pub fn cut(&self, name: &str, size: u64) -> io::Result<()> {
+        let file = OpenOptions::new().write(true).open(self.path(name))?;
+        file.set_len(size)?;
+        file.sync_all()
+    }
+
+    /// Brings a file to the disk, whoever wrote it.
+    pub fn sync(&self, name: &str) -> io::Result<()> {
+        File::open(self.path(name))?.sync_all()
+    }
+
+    /// Opens a file to append to it at `size`, its end. `annotator` knows what is before.
     pub fn open_segment(&self, name: &str, size: u64, annotator: Annotator) -> io::Result<Segment> {
         let mut file = OpenOptions::new().write(true).create(true).truncate(false).open(self.path(name))?;
-        if file.metadata()?.len() != size {
-            file.set_len(size)?;
-            file.sync_all()?;
-        }
         file.seek(SeekFrom::Start(size))?;
         sync_folder(&self.path)?;
         Ok(Segment { file: Arc::new(file), annotator })

@@ -53,8 +53,9 @@ impl fmt::Display for ManifestError {
     }
 }
 
-/// A line is shorter than this.
-const LINE_BYTES_MAX: usize = 1024;
+/// A line is shorter than this: the longest name that a file may have fits with each of its bytes escaped.
+const LINE_BYTES_MAX: usize = 1100;
+const NAME_BYTES_MAX: usize = 255;
 
 // Tools and tests look for these words of Redis.
 const FORMAT: &str = "Invalid AOF manifest file format";
@@ -102,7 +103,7 @@ impl Manifest {
             }
         }
         let (Some(name), Some(sequence), Some(role)) = (name, sequence, role) else { return Err(FORMAT) };
-        if name.is_empty() || sequence == 0 {
+        if name.is_empty() || name.len() > NAME_BYTES_MAX || sequence == 0 {
             return Err(FORMAT);
         }
         if name.contains('/') {
@@ -241,6 +242,15 @@ mod tests {
         assert_eq!(reason(&format!("file {} seq 2 type i\n", "a".repeat(2000))), TOO_LONG);
         let error = Manifest::parse(b"file a seq 1 type b\n\n").expect_err("a blank line");
         assert_eq!(error.to_string(), "Invalid AOF manifest file format, at line 2: ''");
+    }
+
+    #[test]
+    fn the_longest_name_of_escaped_bytes_is_read_as_it_was_written() {
+        let mut manifest = Manifest::default();
+        manifest.adopt(&"\u{1}".repeat(NAME_BYTES_MAX));
+        assert_eq!(Manifest::parse(&manifest.to_text()), Ok(manifest.clone()));
+        manifest.adopt(&"a".repeat(NAME_BYTES_MAX + 1));
+        assert!(Manifest::parse(&manifest.to_text()).is_err());
     }
 
     #[test]

@@ -124,3 +124,31 @@ fn a_changed_byte_is_refused_with_its_place_and_a_cut_end_is_loaded() {
     client.check("GET text", "value");
     assert!(server.log().contains("because aof-load-truncated is enabled"));
 }
+
+#[test]
+fn a_cut_file_before_an_empty_one_is_mended_before_that_is_written_to() {
+    // As a power cut in the middle of a rewrite's first moment leaves it: the next file is listed and nothing is in it yet.
+    let folder = Folder::new();
+    let arguments = format!("{KEPT} --dir {}", folder.path.display());
+    let stopped = |mut server: Server| {
+        server.signal("TERM");
+        server.wait();
+    };
+    let server = Server::start(&arguments);
+    fill(&mut server.client());
+    stopped(server);
+    let path = segment(&folder, "appendonly.aof.1.incr.aof");
+    let bytes = std::fs::read(&path).expect("the file is there");
+    let exec = bytes.windows(4).position(|word| word == b"EXEC").expect("there is a transaction");
+    std::fs::write(&path, &bytes[..exec]).expect("the folder can be written");
+    std::fs::write(segment(&folder, "appendonly.aof.2.incr.aof"), b"").expect("the folder can be written");
+    let manifest = segment(&folder, "appendonly.aof.manifest");
+    let list = std::fs::read_to_string(&manifest).expect("the file is there");
+    std::fs::write(&manifest, format!("{list}file appendonly.aof.2.incr.aof seq 2 type i\n"))
+        .expect("the folder can be written");
+    let server = Server::start(&arguments);
+    server.client().check("SET late value", "OK");
+    stopped(server);
+    let server = Server::start(&arguments);
+    server.client().check("MGET late text one", "[value value nil]");
+}
