@@ -73,13 +73,12 @@ fn shown(bytes: &[u8]) -> String {
     String::from_utf8_lossy(&bytes[..bytes.len().min(SHOWN_BYTES_MAX)]).into_owned()
 }
 
-/// Whether nothing is out of the ordinary: then no guard has anything against any command, and none is asked. Nearly always it is
-/// so, so whatever a guard looks at must be asked for here, too.
+/// Whether nothing is out of the ordinary: then no guard has anything against any command, and none is asked, though it may have
+/// to be queued. Nearly always it is so, so whatever a guard looks at must be asked for here, too.
 #[inline]
 pub fn is_ordinary(worker: &Worker, session: &Session) -> bool {
     session.unrestricted
         && session.subscriptions.is_none()
-        && session.transaction.is_none()
         && !worker.pressure.out_of_memory
         && worker.shared.alerts.none()
         && worker.shared.pause.now(worker.context.now_ms) == Paused::Nothing

@@ -42,6 +42,7 @@ pub struct Call {
     row: Option<&'static CommandRow>,
     /// Word of the one key; 0 when the command has none or several.
     pub key_word: usize,
+    /// The hash of that key, or of another that is worth fetching ahead; else 0.
     pub key_hash: u64,
 }
 
@@ -49,9 +50,9 @@ impl Call {
     #[inline(always)]
     pub fn new(table: &'static Table<Run>, command: Parsed, start: usize, words: Words<'_>) -> Self {
         let row = table.find(words.at(0)).filter(|_| !command.is_typed);
-        let key_word = row.map_or(0, |row| row.only_key);
+        let (key_word, first_key) = row.map_or((0, 0), |row| (row.only_key, row.first_key));
         let key_word = if key_word < words.len() { key_word } else { 0 };
-        let key_hash = if key_word != 0 { hash(words.at(key_word)) } else { 0 };
+        let key_hash = if first_key != 0 && first_key < words.len() { hash(words.at(first_key)) } else { 0 };
         Call { command, start, row, key_word, key_hash }
     }
 
@@ -83,7 +84,10 @@ pub fn execute(
     let mut reply = Reply::new(output, protocol_of(session));
     let flow = match call.row {
         Some(row) if admission::is_ordinary(worker, session) && row.is_whole(words.len()) => {
-            run(worker, reactor, session, row, call, words, &mut reply)
+            match session.transaction.is_some() && transaction::may_queue(row) {
+                false => run(worker, reactor, session, row, call, words, &mut reply),
+                true => queue(worker, session, row, call, words, &mut reply),
+            }
         }
         _ => admit_and_run(worker, reactor, session, call, words, &mut reply),
     };
@@ -95,6 +99,23 @@ pub fn execute(
         end_special(worker, session, call, words, output, mark);
     }
     flow
+}
+
+/// Queues a command that nothing stands against.
+#[inline(never)]
+fn queue(
+    worker: &mut Worker,
+    session: &mut Session,
+    row: &'static CommandRow,
+    call: &Call,
+    words: Words<'_>,
+    reply: &mut Reply<'_>,
+) -> Flow {
+    if let Err(error) = transaction::queue(session, row, call, words) {
+        return refuse(worker, session, call.row, &error, reply);
+    }
+    reply.status("QUEUED");
+    Flow::Done
 }
 
 /// Runs a command that is not one of its own, or that has to be let in.
@@ -110,7 +131,7 @@ fn admit_and_run(
     let admitted = admission::resolve(call.row, words).and_then(|row| {
         admission::admit(worker, session, row, words)?;
         // Between MULTI and EXEC a command is queued, but for those that end the transaction.
-        let is_queued = session.transaction.is_some() && transaction::queue(session, row, words)?;
+        let is_queued = session.transaction.is_some() && transaction::queue(session, row, call, words)?;
         Ok((row, is_queued))
     });
     match admitted {

@@ -4,7 +4,7 @@ use crate::aftermath;
 use crate::blocking::{self, Leftover, serve_ready};
 use crate::clients::traits;
 use crate::commands::SessionCall;
-use crate::dispatch::{Flow, shards_of};
+use crate::dispatch::{Call, Flow, shards_of};
 use crate::scripts;
 use crate::session::Session;
 use crate::shared::{CommandRow, Run};
@@ -32,9 +32,34 @@ pub struct Transaction {
 
 /// Commands with copies of their words, in order.
 #[derive(Default)]
-struct Queue {
-    commands: Vec<(&'static CommandRow, Parsed)>,
+pub struct Queue {
+    commands: Vec<Queued>,
     words: Batch,
+}
+
+/// A queued command.
+struct Queued {
+    row: &'static CommandRow,
+    command: Parsed,
+    /// The word of its one key, and the hash of that; 0 when it has none or several.
+    key_word: usize,
+    key_hash: u64,
+}
+
+impl Queue {
+    fn words(&self, queued: &Queued) -> Words<'_> {
+        self.words.args(&queued.command, &[])
+    }
+
+    /// Forgets the commands and keeps the memory, unless it was an unusual transaction.
+    fn recycle(mut self) -> Queue {
+        const COMMANDS_KEPT_MAX: usize = 256;
+        self.commands.clear();
+        self.commands.shrink_to(COMMANDS_KEPT_MAX);
+        self.words.clear();
+        self.words.trim();
+        self
+    }
 }
 
 impl Transaction {
@@ -47,8 +72,7 @@ impl Transaction {
     /// Whether a command is queued of which this is so.
     #[cold]
     pub fn has_command(&self, is_so: impl Fn(&CommandRow, Words<'_>) -> bool) -> bool {
-        let Queue { commands, words } = &self.queue;
-        commands.iter().any(|(row, command)| is_so(row, words.args(command, &[])))
+        self.queue.commands.iter().any(|queued| is_so(queued.row, self.queue.words(queued)))
     }
 }
 
@@ -70,11 +94,16 @@ pub fn runs_at_once(row: &CommandRow) -> bool {
     matches!(row.full_name.as_str(), "exec" | "discard" | "multi" | "watch" | "quit" | "reset")
 }
 
+/// Whether a command of a client that is in a transaction is queued, if it may be in one.
+pub fn may_queue(row: &CommandRow) -> bool {
+    !runs_at_once(row)
+}
+
 /// Queues a command of a client that is in a transaction; says no when the command is to run at once.
 ///
 /// # Errors
 /// When the command is not allowed in a transaction, which then fails.
-pub fn queue(session: &mut Session, row: &'static CommandRow, words: Words<'_>) -> Result<bool, Error> {
+pub fn queue(session: &mut Session, row: &'static CommandRow, call: &Call, words: Words<'_>) -> Result<bool, Error> {
     if runs_at_once(row) {
         return Ok(false);
     }
@@ -83,7 +112,7 @@ pub fn queue(session: &mut Session, row: &'static CommandRow, words: Words<'_>) 
         transaction.failed = true;
         return Err(Error::fixed("ERR Command not allowed inside a transaction"));
     }
-    let bytes = words.iter().map(<[u8]>::len).sum::<usize>();
+    let bytes = words.bytes();
     if transaction.bytes + bytes > QUEUE_BYTES_MAX {
         transaction.failed = true;
         return Err(Error::fixed("ERR Transaction is too large"));
@@ -91,9 +120,10 @@ pub fn queue(session: &mut Session, row: &'static CommandRow, words: Words<'_>) 
     if row.full_name == "select" {
         transaction.db = ochre_text::number::parse_u64(words.at(1)).map_or(transaction.db, |db| db as usize);
     }
-    transaction.bytes += size_of::<(&CommandRow, Parsed)>() + words.len() * WORD_BYTES + bytes;
+    transaction.bytes += size_of::<Queued>() + words.len() * WORD_BYTES + bytes;
     let queue = &mut transaction.queue;
-    queue.commands.push((row, queue.words.push(words.iter())));
+    let command = queue.words.push(words.iter());
+    queue.commands.push(Queued { row, command, key_word: call.key_word, key_hash: call.key_hash });
     session.client.queued.store(queue.commands.len() as i64, Ordering::Relaxed);
     Ok(true)
 }
@@ -104,8 +134,9 @@ const QUEUE_BYTES_MAX: usize = u32::MAX as usize;
 const WORD_BYTES: usize = 8;
 
 /// Begins a transaction.
-pub fn begin(session: &mut Session) {
-    session.transaction = Some(Box::new(Transaction { db: session.db, ..Transaction::default() }));
+pub fn begin(session: &mut Session, spare: &mut Queue) {
+    let queue = std::mem::take(spare);
+    session.transaction = Some(Box::new(Transaction { queue, db: session.db, ..Transaction::default() }));
     session.client.queued.store(0, Ordering::Relaxed);
     session.client.set(traits::MULTI, true);
 }
@@ -178,8 +209,8 @@ fn shards_to_serve(data: &Locked<'_>, queue: &Queue) -> Option<ShardSet> {
         return None;
     }
     let mut missing = ShardSet::new();
-    for (row, command) in queue.commands.iter().filter(|(row, _)| row.flags.has(WRITE)) {
-        if let Some(more) = blocking::shards_to_serve(data, row, queue.words.args(command, &[])) {
+    for queued in queue.commands.iter().filter(|queued| queued.row.flags.has(WRITE)) {
+        if let Some(more) = blocking::shards_to_serve(data, queued.row, queue.words(queued)) {
             missing.extend_from(&more);
         }
     }
@@ -209,12 +240,18 @@ pub fn exec(call: &mut SessionCall<'_>, reply: &mut Reply<'_>) -> Result<(), Err
     }
     // Whoever has to wait for shards puts it back, because then EXEC runs again.
     let queue = std::mem::take(&mut transaction.queue);
-    let Queue { commands, words: batch } = &queue;
+    let commands = &queue.commands;
+    let db = call.session.db;
+    keyspace.prefetch(commands.iter().filter(|queued| queued.key_word != 0).map(|queued| (db, queued.key_hash)));
     let mut locks = ShardSet::new();
-    for (row, command) in commands {
-        // Commands on sessions that look at data say so.
-        if matches!(row.run, Some(Run::Data(_))) || row.locks == Locks::All {
-            locks.extend_from(&shards_of(keyspace, row, batch.args(command, &[])));
+    for queued in commands {
+        let row = queued.row;
+        let on_data = matches!(row.run, Some(Run::Data(_)));
+        if on_data && queued.key_word != 0 {
+            locks.insert(keyspace.shard_of_hash(queued.key_hash));
+        } else if on_data || row.locks == Locks::All {
+            // Commands on sessions that look at data say so.
+            locks.extend_from(&shards_of(keyspace, row, queue.words(queued)));
         }
     }
     for (_, key) in call.session.watch.iter().flat_map(|watch| &watch.keys) {
@@ -226,7 +263,7 @@ pub fn exec(call: &mut SessionCall<'_>, reply: &mut Reply<'_>) -> Result<(), Err
     let mut effects = std::mem::take(&mut call.worker.effects);
     effects.clear();
     // Scripts run one at a time, and whoever holds shards may not wait for that.
-    let _inside = match commands.iter().any(|(row, _)| scripts::run::needs_gate(row)) {
+    let _inside = match commands.iter().any(|queued| scripts::run::needs_gate(queued.row)) {
         false => None,
         true => match scripts::run::enter(call) {
             Some(inside) => Some(inside),
@@ -269,8 +306,9 @@ pub fn exec(call: &mut SessionCall<'_>, reply: &mut Reply<'_>) -> Result<(), Err
     let mut ready = std::mem::take(&mut data.effects.ready);
     end(call.session, &mut call.worker.leftovers);
     reply.array(commands.len());
-    for (row, command) in commands {
-        let words = batch.args(command, &[]);
+    let is_tracked = call.session.tracked.is_some();
+    for queued in commands {
+        let (row, words) = (queued.row, queue.words(queued));
         let mark = reply.mark();
         if !call.session.unrestricted
             && let Err(error) = crate::access::check_again(shared, call.session, row, words)
@@ -280,7 +318,10 @@ pub fn exec(call: &mut SessionCall<'_>, reply: &mut Reply<'_>) -> Result<(), Err
             reply.error(error.as_str());
             continue;
         }
-        let mut args = Args::new(words);
+        let mut args = match queued.key_word {
+            0 => Args::new(words),
+            at => Args::with_key_hash(words, at, queued.key_hash),
+        };
         args.seek(row.name_words);
         data.effects.clear();
         let result = match row.run {
@@ -313,7 +354,9 @@ pub fn exec(call: &mut SessionCall<'_>, reply: &mut Reply<'_>) -> Result<(), Err
         };
         ready.append(&mut data.effects.ready);
         aftermath::commit(shared, thread, &mut data, words);
-        tracking::remember(shared, call.session, row, words);
+        if is_tracked {
+            tracking::remember(shared, call.session, row, words);
+        }
         let failed = result.is_err();
         if let Err(error) = result {
             reply.truncate(mark);
@@ -333,6 +376,7 @@ pub fn exec(call: &mut SessionCall<'_>, reply: &mut Reply<'_>) -> Result<(), Err
     }
     drop(data);
     call.worker.effects = effects;
+    call.worker.spare_queue = queue.recycle();
     aftermath::after_unlock(call.worker);
     Ok(())
 }

@@ -62,6 +62,8 @@ pub struct Worker {
     /// When the waits of blocked clients end.
     pub timers: Timers<Arc<Waiter>>,
     pub leftovers: Vec<Leftover>,
+    /// The memory of the last transaction's queue, for the next one.
+    pub spare_queue: crate::transaction::Queue,
     /// This loop's part in the snapshot that is being taken.
     pub walker: Option<snapshot::Walker>,
     /// Snapshots that wait for all shards.
@@ -110,6 +112,7 @@ impl Worker {
             paused: Vec::new(),
             timers: Timers::new(),
             leftovers: Vec::new(),
+            spare_queue: Default::default(),
             walker: None,
             cuts: Default::default(),
             ready: Vec::new(),
@@ -523,7 +526,7 @@ impl Worker {
         if calls.len() < 2 {
             return;
         }
-        let keyed = calls.iter().filter(|call| call.key_word != 0);
+        let keyed = calls.iter().filter(|call| call.key_hash != 0);
         self.shared.keyspace.prefetch(keyed.map(|call| (session.db, call.key_hash)));
     }
 
@@ -615,7 +618,7 @@ impl Handler for Worker {
         let limits = ochre_resp::Limits::default();
         if let Ok(Parsed::Command(command)) = Parser::new().next(bytes, &mut self.ahead_batch, &limits) {
             let call = Call::new(&self.shared.commands, command, 0, self.ahead_batch.args(&command, bytes));
-            if call.key_word != 0 {
+            if call.key_hash != 0 {
                 self.ahead.push((session.db, call.key_hash));
             }
         }

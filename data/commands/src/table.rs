@@ -16,6 +16,8 @@ pub struct Row<R> {
     pub legacy_keys: (i32, i32, i32),
     /// Word of the one key, when the command has exactly one and its place is fixed; else 0.
     pub only_key: usize,
+    /// The word of a key that is worth fetching before the command's turn: its only one, or the first of those that are counted.
+    pub first_key: usize,
     pub locks: Locks,
     /// Name in lower case, a subcommand's with its container's: `client|kill`.
     pub full_name: String,
@@ -54,6 +56,15 @@ impl<R> Row<R> {
             },
             _ => 0,
         };
+        let first_key = match spec.keys {
+            [key] => match (key.begin, key.find) {
+                (crate::keys::Begin::Index(at), crate::keys::Find::Count { count: 0, first, .. }) => {
+                    (at + first) as usize
+                }
+                _ => only_key,
+            },
+            _ => only_key,
+        };
         let subcommands =
             command.subcommands.iter().map(|subcommand| Row::new(subcommand, Some(&full_name), ids, wrap)).collect();
         Row {
@@ -64,6 +75,7 @@ impl<R> Row<R> {
             categories: spec.categories(),
             legacy_keys: legacy_range(spec.keys),
             only_key,
+            first_key,
             locks: spec.locks,
             full_name,
             name_words: 1 + usize::from(container.is_some()),

@@ -105,6 +105,12 @@ impl<'a> Locked<'a> {
         self.guard.held()
     }
 
+    /// Whether this view holds a shard.
+    #[inline]
+    pub fn holds(&self, shard: usize) -> bool {
+        self.guard.holds(shard)
+    }
+
     // ---- reading ----
 
     /// The entry of `key` if it lives; leaves access clock and counters alone.

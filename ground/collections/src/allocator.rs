@@ -40,6 +40,27 @@ const fn block_bytes(bytes: usize) -> usize {
     }
 }
 
+/// The bytes of a block for a layout: of whoever asks for an alignment of 16, which is Lua, in steps of 16.
+#[inline]
+const fn bytes_for(layout: Layout) -> usize {
+    block_bytes(if layout.align() == 16 { (layout.size() + 15) & !15 } else { layout.size() })
+}
+
+/// Blocks of 16, 32, 48 … bytes stand at multiples of 16, and take a third of the time of `mi_malloc_aligned`.
+#[inline]
+fn malloc_aligned_16(size: usize) -> *mut c_void {
+    let block = mi_malloc(size.wrapping_add(15) & !15);
+    if block.addr().is_multiple_of(16) { block } else { malloc_elsewhere(block, size) }
+}
+
+/// As `malloc_aligned_16`, for the case that mimalloc does not keep what is nowhere promised.
+#[cold]
+fn malloc_elsewhere(block: *mut c_void, size: usize) -> *mut c_void {
+    // SAFETY: the block was just given to us.
+    unsafe { mi_free(block) };
+    mi_malloc_aligned(size, 16)
+}
+
 /// Gives memory that nobody uses back to the system: all of it if `at_once`, else what has been free for a second. mimalloc does so
 /// only while some thread allocates; a thread that calls this once a second does it for an idle program, and spares the busy
 /// threads the system calls.
@@ -68,11 +89,13 @@ unsafe impl GlobalAlloc for Mimalloc {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let block = if layout.align() <= ALIGN {
             mi_malloc(layout.size())
+        } else if layout.align() == 16 {
+            malloc_aligned_16(layout.size())
         } else {
             mi_malloc_aligned(layout.size(), layout.align())
         };
         if !block.is_null() {
-            usage::count(block_bytes(layout.size()));
+            usage::count(bytes_for(layout));
         }
         block.cast()
     }
@@ -85,14 +108,14 @@ unsafe impl GlobalAlloc for Mimalloc {
             mi_zalloc_aligned(layout.size(), layout.align())
         };
         if !block.is_null() {
-            usage::count(block_bytes(layout.size()));
+            usage::count(bytes_for(layout));
         }
         block.cast()
     }
 
     #[inline]
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        usage::count(block_bytes(layout.size()).wrapping_neg());
+        usage::count(bytes_for(layout).wrapping_neg());
         // SAFETY: the caller gives back what it was given here.
         unsafe { mi_free(block.cast()) }
     }
@@ -108,7 +131,9 @@ unsafe impl GlobalAlloc for Mimalloc {
             }
         };
         if !moved.is_null() {
-            usage::count(block_bytes(size).wrapping_sub(block_bytes(layout.size())));
+            // SAFETY: the caller promises a size that is right for this alignment.
+            let new = unsafe { Layout::from_size_align_unchecked(size, layout.align()) };
+            usage::count(bytes_for(new).wrapping_sub(bytes_for(layout)));
         }
         moved.cast()
     }
@@ -140,6 +165,16 @@ mod tests {
                 Mimalloc.dealloc(block_of_same, layout);
                 Mimalloc.dealloc(block, Layout::from_size_align(2 * size, align).expect("a layout"));
             }
+        }
+    }
+
+    #[test]
+    fn blocks_in_steps_of_16_are_aligned_to_16_as_they_come() {
+        for size in (16..2048).step_by(16) {
+            let blocks: Vec<_> = (0..100).map(|_| mi_malloc(size)).collect();
+            assert!(blocks.iter().all(|block| block.addr().is_multiple_of(16)), "{size}");
+            // SAFETY: the blocks were given to us, and each is freed once.
+            blocks.into_iter().for_each(|block| unsafe { mi_free(block) });
         }
     }
 

@@ -2,10 +2,29 @@
 
 use ochre_scripting::Flags;
 use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub type Digest = [u8; 20];
+
+/// A table by digests, which are as good as any hash of theirs.
+pub type ByDigest<T> = HashMap<Digest, T, BuildHasherDefault<DigestHasher>>;
+
+#[derive(Default)]
+pub struct DigestHasher(u64);
+
+impl Hasher for DigestHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        if let Some(first) = bytes.first_chunk() {
+            self.0 = u64::from_le_bytes(*first);
+        }
+    }
+}
 
 /// Scripts that came with EVAL, of which the cache keeps the last ones; those that were loaded stay.
 const EVALUATED_MAX: usize = 500;
@@ -29,7 +48,7 @@ impl Source {
 
 #[derive(Default)]
 struct Inner {
-    scripts: HashMap<Digest, Arc<Source>>,
+    scripts: ByDigest<Arc<Source>>,
     /// Scripts of EVAL, oldest first.
     evaluated: VecDeque<Digest>,
     bytes: usize,
@@ -116,12 +135,26 @@ pub fn parse_digest(hex: &[u8]) -> Option<Digest> {
     if hex.len() != 40 {
         return None;
     }
+    let mut wrong = 0;
     for (byte, pair) in digest.iter_mut().zip(hex.chunks_exact(2)) {
-        let digit = |at: usize| char::from(pair[at]).to_digit(16);
-        *byte = (digit(0)? * 16 + digit(1)?) as u8;
+        let (high, low) = (HEX_DIGITS[pair[0] as usize], HEX_DIGITS[pair[1] as usize]);
+        wrong |= high | low;
+        *byte = high << 4 | low & 15;
     }
-    Some(digest)
+    (wrong < 16).then_some(digest)
 }
+
+/// What each byte means as a hexadecimal digit; 255 for what is none.
+const HEX_DIGITS: [u8; 256] = {
+    let mut digits = [255; 256];
+    let mut digit = 0;
+    while digit < 16 {
+        digits[b"0123456789abcdef"[digit] as usize] = digit as u8;
+        digits[b"0123456789ABCDEF"[digit] as usize] = digit as u8;
+        digit += 1;
+    }
+    digits
+};
 
 pub fn hex_of(digest: &Digest) -> String {
     digest.iter().map(|byte| format!("{byte:02x}")).collect()

@@ -89,6 +89,9 @@ impl Gate {
 
     /// The script is about to write for the first time; no: it has to end instead.
     pub fn begin_write(&self) -> bool {
+        if self.has_written() {
+            return true;
+        }
         let exchanged = self.state.compare_exchange(CLEAN, WRITTEN, Ordering::SeqCst, Ordering::SeqCst);
         exchanged.is_ok() || exchanged == Err(WRITTEN)
     }

@@ -11,6 +11,7 @@ use crate::commands::SessionCall;
 use crate::dispatch::{Flow, shards_of};
 use crate::shared::{CommandRow, Message, Run};
 use crate::tracking;
+use ochre_collections::hash;
 use ochre_commands::spec::{DENYOOM, Locks, MAY_REPLICATE, NOSCRIPT, WRITE};
 use ochre_commands::{Args, Error, Locked};
 use ochre_resp::{Args as Words, Protocol, Reply};
@@ -64,9 +65,11 @@ impl<'h, 'c, 'd> ScriptHost<'h, 'c, 'd> {
         if !self.call.session.unrestricted {
             crate::access::check_of_script(shared, self.call.session, row, words, self.call.session.db)?;
         }
-        let may_grow = self.work.flags.has(Flags::ALLOW_OOM) || shared.scripts.gate.has_written();
-        if worker.pressure.out_of_memory && row.flags.has(DENYOOM) && !may_grow {
-            return Err(Error::OUT_OF_MEMORY);
+        if worker.pressure.out_of_memory && row.flags.has(DENYOOM) {
+            let may_grow = self.work.flags.has(Flags::ALLOW_OOM) || shared.scripts.gate.has_written();
+            if !may_grow {
+                return Err(Error::OUT_OF_MEMORY);
+            }
         }
         if row.flags.has(WRITE) && !shared.alerts.none() {
             admission::may_write(shared)?;
@@ -75,7 +78,19 @@ impl<'h, 'c, 'd> ScriptHost<'h, 'c, 'd> {
     }
 
     /// Locks what the command needs beyond what is held. The script cannot be undone, so it waits.
-    fn lock(&mut self, row: &CommandRow, words: Words<'_>) {
+    fn lock(&mut self, row: &CommandRow, words: Words<'_>, key: Option<u64>) {
+        let holds_all = match key {
+            Some(hash) => self.data.holds(self.data.keyspace().shard_of_hash(hash)),
+            None => false,
+        };
+        if holds_all && (!row.flags.has(WRITE) || self.data.nobody_waits()) {
+            return;
+        }
+        self.lock_more(row, words);
+    }
+
+    #[inline(never)]
+    fn lock_more(&mut self, row: &CommandRow, words: Words<'_>) {
         let before = self.data.held().len();
         let needed = shards_of(self.data.keyspace(), row, words);
         if !self.data.held().contains_all(&needed) {
@@ -98,12 +113,16 @@ impl<'h, 'c, 'd> ScriptHost<'h, 'c, 'd> {
     }
 
     fn run(&mut self, row: &CommandRow, words: Words<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {
-        let mut args = Args::new(words);
+        let key = (row.only_key != 0 && row.only_key < words.len()).then(|| hash(words.at(row.only_key)));
+        let mut args = match key {
+            Some(hash) => Args::with_key_hash(words, row.only_key, hash),
+            None => Args::new(words),
+        };
         args.seek(row.name_words);
         self.data.effects.clear();
         match row.run {
             Some(Run::Data(function)) => {
-                self.lock(row, words);
+                self.lock(row, words, key);
                 self.data.select(self.call.session.db);
                 let result = function(self.data, &mut args, reply);
                 self.data.finish();
@@ -114,7 +133,7 @@ impl<'h, 'c, 'd> ScriptHost<'h, 'c, 'd> {
             }
             Some(Run::Session(function)) => {
                 if row.locks == Locks::All {
-                    self.lock(row, words);
+                    self.lock_more(row, words);
                 }
                 let call = &mut *self.call;
                 let mut nested = SessionCall {

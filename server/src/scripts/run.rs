@@ -12,7 +12,7 @@ use ochre_collections::ShardSet;
 use ochre_collections::lock::{Attempt, Ticket};
 use ochre_commands::{Error, Key, Locked};
 use ochre_resp::{Args as Words, Reply};
-use ochre_scripting::{Compiled, Failure, Flags, Outcome};
+use ochre_scripting::{Compiled, Engine, Failure, Flags, Outcome};
 use ochre_text::number::parse_i64;
 
 /// A script or function that is about to run.
@@ -120,7 +120,7 @@ pub fn run(
     };
     let result = find(&mut scripts, call.worker.shared, words.at(1))
         .and_then(|work| Ok((may_run(call, &work, read_only)?, work)))
-        .map(|(read_only, work)| run_locked(call, &scripts, &work, read_only, keys, arguments, reply));
+        .map(|(read_only, work)| run_locked(call, &mut scripts, &work, read_only, keys, arguments, reply));
     let bytes = scripts.engine.used_bytes();
     let shared = call.worker.shared;
     shared.scripts.state_bytes[call.worker.id].store(bytes, std::sync::atomic::Ordering::Relaxed);
@@ -153,7 +153,7 @@ fn may_run(call: &SessionCall<'_>, work: &Work, read_only: bool) -> Result<bool,
 /// Locks the shards of the keys, and runs.
 fn run_locked(
     call: &mut SessionCall<'_>,
-    scripts: &ThreadScripts,
+    scripts: &mut ThreadScripts,
     work: &Work,
     read_only: bool,
     keys: Words<'_>,
@@ -161,9 +161,10 @@ fn run_locked(
     reply: &mut Reply<'_>,
 ) {
     let shared = call.worker.shared;
+    let ThreadScripts { engine, effects, .. } = scripts;
     if let Some(held) = call.held.take() {
         held.with(&mut |data| {
-            let ready = run_on(call, scripts, work, read_only, keys, arguments, data, reply);
+            let ready = run_on(call, engine, work, read_only, keys, arguments, data, reply);
             data.effects.ready = ready;
         });
         call.held = Some(held);
@@ -178,22 +179,24 @@ fn run_locked(
         return;
     };
     // A script sees one time. The view borrows its own copies, because the commands of the script need the worker.
-    let mut context_afterwards = call.worker.context.clone();
-    let context = ochre_keyspace::Context { in_script: true, ..context_afterwards.clone() };
-    let mut effects = std::mem::take(&mut call.worker.effects);
+    let context = ochre_keyspace::Context { in_script: true, ..call.worker.context.clone() };
+    let context_afterwards;
+    std::mem::swap(&mut call.worker.effects, effects);
+    call.worker.effects.clear();
     effects.clear();
-    let mut data = keyspace.view(guard, &context, &mut effects, call.session.db);
-    let ready = run_on(call, scripts, work, read_only, keys, arguments, &mut data, reply);
+    let mut data = keyspace.view(guard, &context, effects, call.session.db);
+    let ready = run_on(call, engine, work, read_only, keys, arguments, &mut data, reply);
     aftermath::seal(shared, &mut data);
     if !ready.is_empty() {
         data.effects.clear();
         data.effects.ready = ready;
-        context_afterwards.now_ms = context.now_ms.max(ochre_clock::now_ms());
+        let now_ms = context.now_ms.max(ochre_clock::now_ms());
+        context_afterwards = ochre_keyspace::Context { in_script: false, now_ms, ..context.clone() };
         data.set_context(&context_afterwards);
         serve_ready(shared, call.worker.id, &mut data);
     }
     drop(data);
-    call.worker.effects = effects;
+    std::mem::swap(&mut call.worker.effects, effects);
     aftermath::after_unlock(call.worker);
 }
 
@@ -201,7 +204,7 @@ fn run_locked(
 #[expect(clippy::too_many_arguments, reason = "the pieces of one call; a struct would only name them again")]
 fn run_on(
     call: &mut SessionCall<'_>,
-    scripts: &ThreadScripts,
+    engine: &Engine,
     work: &Work,
     read_only: bool,
     keys: Words<'_>,
@@ -216,8 +219,8 @@ fn run_on(
     }
     let mut host = ScriptHost::new(call, data, work, read_only);
     let outcome = match work.name {
-        Name::Script(_) => scripts.engine.run_script(&mut host, &work.compiled, keys, arguments, reply),
-        Name::Function(_) => scripts.engine.run_function(&mut host, &work.compiled, keys, arguments, reply),
+        Name::Script(_) => engine.run_script(&mut host, &work.compiled, keys, arguments, reply),
+        Name::Function(_) => engine.run_function(&mut host, &work.compiled, keys, arguments, reply),
     };
     let (ready, is_overdue) = (std::mem::take(&mut host.ready), host.is_overdue);
     if is_overdue {

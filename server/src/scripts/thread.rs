@@ -1,9 +1,10 @@
 //! What an event loop has of its own for scripts: a Lua state, and what is compiled in it.
 
-use super::cache::{Cache, Digest, Source};
+use super::cache::{ByDigest, Cache, Digest, Source, parse_digest};
 use super::functions::{Functions, Libraries, add};
 use crate::shared::Shared;
 use ochre_commands::Error;
+use ochre_keyspace::Effects;
 use ochre_resp::{Args as Words, Protocol};
 use ochre_scripting::{
     Called, Compiled, Engine, Flags, FunctionInfo, Host, Library, LogLevel, Options, Registered, library_head,
@@ -18,12 +19,19 @@ const COMPILED_MAX: usize = 1024;
 /// A library whose loading takes longer is refused.
 const LOADING_MAX: Duration = Duration::from_millis(500);
 
+/// A digest as clients write it.
+type Digits = [u8; 40];
+
 /// One loop's Lua.
 pub struct ThreadScripts {
     pub engine: Engine,
-    compiled: HashMap<Digest, (Arc<Source>, Compiled)>,
+    compiled: ByDigest<(Arc<Source>, Compiled)>,
+    /// The script that was named last, by these digits: whoever runs it again and again finds it with one comparison.
+    recent: Option<(Digits, Arc<Source>, Compiled)>,
     functions: HashMap<String, (Compiled, Flags)>,
     functions_version: u64,
+    /// Stands in for the worker's while these belong to the script that runs.
+    pub effects: Effects,
 }
 
 impl ThreadScripts {
@@ -32,10 +40,23 @@ impl ThreadScripts {
     pub fn new() -> Result<Self, Error> {
         Ok(ThreadScripts {
             engine: Engine::new(Options::default()).map_err(|error| Error::text(format!("ERR {error}")))?,
-            compiled: HashMap::new(),
+            compiled: ByDigest::default(),
+            recent: None,
             functions: HashMap::new(),
             functions_version: 0,
+            effects: Effects::default(),
         })
+    }
+
+    /// The script with the digest that these hexadecimal digits say, if it was sent before.
+    pub fn named(&mut self, cache: &Cache, digits: &[u8]) -> Result<Option<(&Source, &Compiled)>, Error> {
+        let is_recent = |(of, source, _): &(Digits, Arc<Source>, Compiled)| *of == *digits && source.is_alive();
+        if !self.recent.as_ref().is_some_and(is_recent) {
+            let (Ok(digits), Some(digest)) = (digits.try_into(), parse_digest(digits)) else { return Ok(None) };
+            let Some((source, compiled)) = self.known(cache, &digest)? else { return Ok(None) };
+            self.recent = Some((digits, source, compiled));
+        }
+        Ok(self.recent.as_ref().map(|(_, source, compiled)| (&**source, compiled)))
     }
 
     /// The script with this digest, if it was sent before.

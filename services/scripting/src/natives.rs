@@ -9,7 +9,7 @@ use crate::shebang::{BAD_NAME, Flags, is_name};
 use mlua::{Function, Lua, MultiValue, Table, Value};
 use ochre_resp::{Batch, Protocol};
 use std::any::Any;
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
@@ -32,7 +32,29 @@ pub(crate) struct State {
     pub panic: RefCell<Option<Box<dyn Any + Send>>>,
     /// Functions of the library that is being loaded.
     pub registering: RefCell<Option<Vec<Registered>>>,
+    /// Strings that most scripts need.
+    tags: Tags,
     random: Cell<u64>,
+}
+
+/// The strings of the reply `OK`, which would be looked up again for each.
+#[derive(Default)]
+struct Tags(OnceCell<(mlua::String, mlua::String)>);
+
+impl Tags {
+    /// A new table for the reply `OK`.
+    fn ok(&self, lua: &Lua) -> mlua::Result<Value> {
+        let (tag, text) = match self.0.get() {
+            Some(strings) => strings,
+            None => {
+                let strings = (lua.create_string("ok")?, lua.create_string("OK")?);
+                self.0.get_or_init(|| strings)
+            }
+        };
+        let table = lua.create_table_with_capacity(0, 1)?;
+        table.raw_set(tag, text)?;
+        Ok(Value::Table(table))
+    }
 }
 
 impl Default for State {
@@ -48,6 +70,7 @@ impl Default for State {
             abort_place: RefCell::default(),
             panic: RefCell::default(),
             registering: RefCell::default(),
+            tags: Tags::default(),
             random: Cell::new(RANDOM_START),
         }
     }
@@ -115,8 +138,10 @@ pub(crate) fn install(lua: &Lua, state: &Rc<State>, native: &Table) -> mlua::Res
         let state = share();
         table.raw_set(name, lua.create_function(move |lua, arguments: MultiValue| function(lua, &state, arguments))?)
     };
-    define(&redis, "call", |lua, state, words| call(lua, state, words, true))?;
-    define(&redis, "pcall", |lua, state, words| call(lua, state, words, false))?;
+    for (name, throws) in [("call", true), ("pcall", false)] {
+        let state = share();
+        redis.raw_set(name, lua.create_function(move |lua, words: MultiValue| call(lua, &state, &words, throws))?)?;
+    }
     define(&redis, "error_reply", |lua, state, words| single_field(lua, state, words, "err"))?;
     define(&redis, "status_reply", |lua, state, words| single_field(lua, state, words, "ok"))?;
     define(&redis, "sha1hex", sha1hex)?;
@@ -172,12 +197,13 @@ fn constants(lua: &Lua) -> mlua::Result<Table> {
 
 // ---- commands ----
 
-fn call(lua: &Lua, state: &Rc<State>, words: MultiValue, throws: bool) -> mlua::Result<MultiValue> {
+fn call(lua: &Lua, state: &Rc<State>, words: &MultiValue, throws: bool) -> mlua::Result<Value> {
     let mut batch = state.batch.borrow_mut();
     batch.clear();
-    let command = match take_words(&mut batch, &words) {
+    let command = match take_words(&mut batch, words) {
         Ok(command) => command,
-        Err(text) => return failed(lua, state, text, throws),
+        Err(text) if throws => return Err(state.throw_table(lua, text)),
+        Err(text) => return error_table(lua, text),
     };
     let mut reply = state.reply.borrow_mut();
     reply.clear();
@@ -199,7 +225,10 @@ fn call(lua: &Lua, state: &Rc<State>, words: MultiValue, throws: bool) -> mlua::
     }
     // A limit would make each of the steps below a protected call; what is too much now is noticed afterwards.
     let limit = lua.set_memory_limit(0)?;
-    let value = replies::to_lua(lua, &reply, &mut 0);
+    let value = match &**reply {
+        b"+OK\r\n" => state.tags.ok(lua),
+        reply => replies::to_lua(lua, reply, &mut 0),
+    };
     lua.set_memory_limit(limit)?;
     if reply.capacity() > REPLY_BYTES_KEPT_MAX {
         *reply = Vec::new();
@@ -217,7 +246,7 @@ fn call(lua: &Lua, state: &Rc<State>, words: MultiValue, throws: bool) -> mlua::
             return Err(state.throw(value));
         }
     }
-    one(value)
+    Ok(value)
 }
 
 /// A buffer for replies that has grown beyond this is given back.
@@ -227,7 +256,11 @@ fn failed(lua: &Lua, state: &Rc<State>, text: &str, throws: bool) -> mlua::Resul
     if throws {
         return Err(state.throw_table(lua, text));
     }
-    one(Value::Table(replies::tagged(lua, "err", Value::String(lua.create_string(text)?))?))
+    one(error_table(lua, text)?)
+}
+
+fn error_table(lua: &Lua, text: &str) -> mlua::Result<Value> {
+    Ok(Value::Table(replies::tagged(lua, "err", Value::String(lua.create_string(text)?))?))
 }
 
 fn take_words(batch: &mut Batch, words: &MultiValue) -> Result<ochre_resp::Command, &'static str> {

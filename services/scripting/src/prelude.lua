@@ -414,12 +414,29 @@ local function describe(failure)
   return { err = 'ERR ' .. tostring(failure), source = source, line = line }
 end
 
-local function run_script(script, keys, arguments)
-  global_values.KEYS, global_values.ARGV = keys, arguments
+-- A run gets its keys and arguments one after the other, `count` of them keys; where there are too many for that, as two tables.
+local function split(count, ...)
+  if count == 0 then return {}, { ... } end
+  if type(count) == 'table' then return count, (...) end
+  local keys, arguments, words = {}, {}, { ... }
+  for at = 1, count do keys[at] = words[at] end
+  for at = count + 1, #words do arguments[at - count] = words[at] end
+  return keys, arguments
+end
+
+local function run_script(script, count, ...)
+  global_values.KEYS, global_values.ARGV = split(count, ...)
   return xpcall(script, describe)
 end
 
-local function run_function(work, keys, arguments)
+-- As `run_script`, for one key, the usual case.
+local function run_script_of_one(script, key, ...)
+  global_values.KEYS, global_values.ARGV = { key }, { ... }
+  return xpcall(script, describe)
+end
+
+local function run_function(work, count, ...)
+  local keys, arguments = split(count, ...)
   return xpcall(function() return work(keys, arguments) end, describe)
 end
 
@@ -430,4 +447,4 @@ local function load_library(chunk)
   return ok, failure
 end
 
-return globals, function_globals, run_script, run_function, load_library
+return globals, function_globals, run_script, run_script_of_one, run_function, load_library

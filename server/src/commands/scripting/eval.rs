@@ -1,7 +1,6 @@
 //! Running scripts and functions.
 
 use crate::commands::{Command, SessionCall};
-use crate::scripts::cache::parse_digest;
 use crate::scripts::run::{Name, Work, run};
 use crate::scripts::thread::ThreadScripts;
 use crate::shared::Shared;
@@ -77,9 +76,8 @@ fn evalsha_ro(call: &mut SessionCall<'_>, _: &mut Args<'_>, reply: &mut Reply<'_
 }
 
 fn named(scripts: &mut ThreadScripts, shared: &Shared, hex: &[u8]) -> Result<Work, Error> {
-    let digest = parse_digest(hex).ok_or(NO_SCRIPT)?;
-    let (source, compiled) = scripts.known(&shared.scripts.cache, &digest)?.ok_or(NO_SCRIPT)?;
-    Ok(Work { compiled, flags: source.flags, name: Name::Script(digest) })
+    let (source, compiled) = scripts.named(&shared.scripts.cache, hex)?.ok_or(NO_SCRIPT)?;
+    Ok(Work { compiled: compiled.clone(), flags: source.flags, name: Name::Script(source.digest) })
 }
 
 pub(super) const FCALL: Command =

@@ -19,7 +19,7 @@ fn multi(call: &mut SessionCall<'_>, _: &mut Args<'_>, reply: &mut Reply<'_>) ->
     if call.session.transaction.is_some() {
         return Err(Error::fixed("ERR MULTI calls can not be nested"));
     }
-    transaction::begin(call.session);
+    transaction::begin(call.session, &mut call.worker.spare_queue);
     reply.ok();
     Ok(())
 }
