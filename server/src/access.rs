@@ -186,7 +186,9 @@ pub fn refresh(shared: &Shared, session: &mut Session) -> bool {
 fn become_user(session: &mut Session, user: Arc<User>, version: u64, authenticated: bool) {
     session.access_version = version;
     session.authenticated = authenticated;
-    session.unrestricted = authenticated && user.is_unrestricted();
+    // What a replica sends is looked at each time.
+    let is_replica = session.replica.as_ref().is_some_and(|replica| replica.link.is_some());
+    session.unrestricted = authenticated && user.is_unrestricted() && !is_replica;
     let mut texts = session.client.texts();
     if texts.user.as_bytes() != user.name {
         texts.user = String::from_utf8_lossy(&user.name).into_owned();

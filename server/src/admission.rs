@@ -15,8 +15,18 @@ use ochre_resp::Args as Words;
 type Guard = fn(&Worker, &Session, &CommandRow, Words<'_>) -> Result<(), Error>;
 
 /// In the order in which a client meets them; the first that refuses answers.
-const GUARDS: &[Guard] =
-    &[authentication, authorization, script_overdue, memory, log_failed, snapshot_failed, subscriber_mode, loading];
+const GUARDS: &[Guard] = &[
+    authentication,
+    authorization,
+    script_overdue,
+    memory,
+    log_failed,
+    snapshot_failed,
+    few_replicas,
+    from_replica,
+    subscriber_mode,
+    loading,
+];
 
 /// The command that the words name, a subcommand of a container resolved, with the right number of words.
 pub fn resolve<'t>(row: Option<&'t CommandRow>, words: Words<'_>) -> Result<&'t CommandRow, Error> {
@@ -123,11 +133,35 @@ pub fn may_write(shared: &Shared) -> Result<(), Error> {
     if shared.alerts.is_on(Alert::LogFailed) {
         return Err(log_failure(shared));
     }
+    if shared.alerts.is_on(Alert::FewReplicas) {
+        return Err(FEW_REPLICAS);
+    }
     let settings = &shared.settings.persistence;
     let refuses = shared.alerts.is_on(Alert::SnapshotFailed)
         && settings.stop_writes_on_bgsave_error.get()
         && !settings.save.get().is_empty();
     if refuses { Err(MISCONF) } else { Ok(()) }
+}
+
+/// Nothing may be changed of which there would be fewer copies than the settings ask for.
+fn few_replicas(worker: &Worker, session: &Session, row: &CommandRow, _: Words<'_>) -> Result<(), Error> {
+    if !worker.shared.alerts.is_on(Alert::FewReplicas) {
+        return Ok(());
+    }
+    let writes = |transaction: &Transaction| transaction.has_command_with(WRITE);
+    let ends_transaction = row.full_name == "exec" && session.transaction.as_deref().is_some_and(writes);
+    if row.flags.has(WRITE) || ends_transaction { Err(FEW_REPLICAS) } else { Ok(()) }
+}
+
+const FEW_REPLICAS: Error = Error::fixed("NOREPLICAS Not enough good replicas to write.");
+
+/// What a replica sends is about replication; it neither reads nor writes.
+fn from_replica(_: &Worker, session: &Session, row: &CommandRow, _: Words<'_>) -> Result<(), Error> {
+    let is_attached = session.replica.as_ref().is_some_and(|replica| replica.link.is_some());
+    if is_attached && matches!(row.run, Some(Run::Data(_))) {
+        return Err(Error::fixed("ERR Replica can't interact with the keyspace"));
+    }
+    Ok(())
 }
 
 /// While a script takes too long: whoever wants its shards or another script is told so. Those who can end it get through.

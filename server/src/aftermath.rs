@@ -46,6 +46,7 @@ pub fn seal(shared: &Shared, data: &mut Locked<'_>) {
 fn append_unit(shared: &Shared, effects: &mut Effects, whole: bool, now_ms: u64) {
     shared.log.append(&effects.unit, whole, now_ms);
     effects.unit.clear();
+    crate::replication::nudge(shared);
 }
 
 /// The command that the log has for a key that expired.

@@ -14,6 +14,8 @@ pub enum Alert {
     Loading = 1 << 2,
     /// A script runs for longer than it should.
     ScriptOverdue = 1 << 3,
+    /// There are fewer replicas than writes need.
+    FewReplicas = 1 << 4,
 }
 
 /// The alerts that are on.

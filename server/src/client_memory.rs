@@ -40,7 +40,7 @@ fn limit_bytes(shared: &Shared) -> usize {
 
 /// Whether a client may be disconnected for the memory it takes. Its memory counts only then.
 fn is_evictable(client: &Client) -> bool {
-    !client.has(traits::NO_EVICT)
+    !client.has(traits::NO_EVICT | traits::REPLICA)
 }
 
 impl Worker {

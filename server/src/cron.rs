@@ -1,5 +1,6 @@
 //! What an event loop does by the clock: active expiry, idle connections, the end of pauses.
 
+use crate::clients::traits;
 use crate::worker::Worker;
 use ochre_keyspace::ExpiryReport;
 use ochre_reactor::Reactor;
@@ -72,6 +73,7 @@ pub fn run(worker: &mut Worker, reactor: &mut Reactor) {
         if worker.id == 0 {
             crate::persistence::save::run_cron(worker.shared);
             crate::persistence::rewrite::run_cron(worker.shared);
+            crate::replication::run_cron(worker.shared);
             // For the peak that INFO shows: it is the largest of what is seen.
             ochre_collections::allocated_bytes();
         }
@@ -137,6 +139,8 @@ fn disconnect_idle(worker: &mut Worker, reactor: &mut Reactor) {
         .sessions()
         // Who waits for a key or for messages is not idle.
         .filter(|session| !session.is_waiting() && session.subscriptions.is_none())
+        // A replica has a time limit of its own.
+        .filter(|session| !session.client.has(traits::REPLICA))
         .filter(|session| now_ms.saturating_sub(session.client.last_used_ms.load(Ordering::Relaxed)) > limit_ms)
         .map(|session| session.id())
         .collect();

@@ -26,6 +26,7 @@ mod persistence;
 mod pressure;
 mod publish;
 mod rates;
+mod replication;
 mod scripts;
 mod service;
 mod session;

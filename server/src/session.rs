@@ -84,6 +84,8 @@ pub struct Session {
     pub watch: Option<Box<Watch>>,
     /// How it is told of changes to what it has read, when it is.
     pub tracked: Option<Box<Tracked>>,
+    /// What it is as a replica, when it is one or about to be.
+    pub replica: Option<Box<crate::replication::Replica>>,
 }
 
 impl Session {
@@ -115,6 +117,7 @@ impl Session {
             transaction: None,
             watch: None,
             tracked: None,
+            replica: None,
         };
         access::log_out(shared, &mut session);
         session

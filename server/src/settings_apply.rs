@@ -32,6 +32,15 @@ pub fn register(shared: &'static Shared) {
         crate::persistence::aof::apply_settings(shared);
         Ok(())
     });
+    settings.on_change(&["repl-backlog-size"], move |_| {
+        shared.log.resize_backlog(settings.replication.repl_backlog_size_bytes.get());
+        Ok(())
+    });
+    crate::replication::note_replicas(shared);
+    settings.on_change(&["min-replicas-to-write", "min-replicas-max-lag"], move |_| {
+        crate::replication::note_replicas(shared);
+        Ok(())
+    });
     settings.on_change(&["port", "tls-port"], move |_| {
         listen::listen_anew(shared).map_err(|_| "Unable to listen on this port. Check server logs.".to_owned())
     });

@@ -79,8 +79,10 @@ pub enum Message {
     Answer { client: u64, write: Answer },
     /// Whoever sent it waits until every loop has ended the command that it ran.
     Quiet(Arc<crate::persistence::shutdown::QuietPoint>),
-    /// The log has got further, and replies wait for that.
+    /// The log has got further, and replies or replicas wait for that.
     LogProgress,
+    /// Show a replica that waits for its snapshot that somebody is there.
+    SignOfLife { client: u64 },
     /// Work for the thread of a loop: with one thread, only that may touch the keyspace.
     Do(Task),
     /// A script takes too long: clients that are parked may be told so.
@@ -107,6 +109,10 @@ pub struct Desk {
     pub waits_for_log: AtomicBool,
     /// The version of the settings that the loop works with.
     pub settings_version: AtomicU64,
+    /// Whether it serves replicas.
+    pub feeds_replicas: AtomicBool,
+    /// Whether it will look at the end of the stream before it sleeps, so that nobody need tell it of more.
+    pub knows_of_more: AtomicBool,
 }
 
 impl Desk {
@@ -119,6 +125,8 @@ impl Desk {
             client_bytes: AtomicUsize::new(0),
             waits_for_log: AtomicBool::new(false),
             settings_version: AtomicU64::new(0),
+            feeds_replicas: AtomicBool::new(false),
+            knows_of_more: AtomicBool::new(false),
         }
     }
 
@@ -149,8 +157,7 @@ pub struct Shared {
     pub started_ms: u64,
     /// 40 hexadecimal digits, new at every start.
     pub run_id: String,
-    /// Replaced by DEBUG CHANGE-REPL-ID.
-    pub replication_id: Mutex<String>,
+    pub replication: crate::replication::Replication,
     pub shutting_down: AtomicBool,
     /// Cleared by DEBUG SET-ACTIVE-EXPIRE 0.
     pub active_expire: AtomicBool,

@@ -26,7 +26,6 @@ use ochre_reactor::Reactor;
 use ochre_reactor::process::Title;
 use std::ffi::OsString;
 use std::process::ExitCode;
-use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
 
 /// Runs the server with these arguments until it is told to stop.
@@ -102,7 +101,7 @@ fn serve(
         tracking: Default::default(),
         started_ms: ochre_clock::now_ms(),
         run_id: random_hex_40(),
-        replication_id: Mutex::new(random_hex_40()),
+        replication: crate::replication::Replication::new(random_hex_40()),
         shutting_down: AtomicBool::new(false),
         active_expire: AtomicBool::new(true),
         debug: DebugSwitches::default(),

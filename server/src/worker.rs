@@ -72,6 +72,8 @@ pub struct Worker {
     pub ready: Vec<(usize, Box<[u8]>)>,
     pub cron: cron::Cron,
     pub pressure: Pressure,
+    /// Replicas among this loop's clients.
+    pub replicas: Vec<u64>,
     /// Replies that wait for the log.
     pub held: HeldReplies,
     /// End of the last command, ns of the monotonic clock: the next command's beginning.
@@ -118,6 +120,7 @@ impl Worker {
             ready: Vec::new(),
             cron: cron::Cron::new(id),
             pressure: Pressure::default(),
+            replicas: Vec::new(),
             held: HeldReplies::default(),
             last_tick_ns: ochre_clock::monotonic_ns(),
             slow_ns: u64::MAX,
@@ -173,6 +176,7 @@ impl Worker {
                 pressure::make_room(&mut self);
             }
             self.end_turn_of_log(&mut reactor);
+            self.feed_replicas(&mut reactor);
             self.note_turn(&mut before);
         }
         Ok(())
@@ -342,6 +346,10 @@ impl Worker {
 
     /// Whether a client leaves more unread than `client-output-buffer-limit` allows for its class.
     fn exceeds_output_limit(&self, session: &mut Session, unsent: usize) -> bool {
+        // How far a replica is behind is looked at where it is sent the stream.
+        if session.client.has(traits::REPLICA) {
+            return false;
+        }
         // Whoever monitors is sent what it did not ask for, as a subscriber is.
         let is_told = session.subscriptions.is_some() || session.client.has(traits::MONITOR);
         let class = if is_told { OutputClass::Pubsub } else { OutputClass::Normal };

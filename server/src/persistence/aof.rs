@@ -2,7 +2,7 @@
 
 use crate::persistence::folder::{Folder, begins_with_snapshot};
 use crate::persistence::load::{LoadOptions, load_rdb};
-use crate::persistence::log::Policy;
+use crate::persistence::log::{Policy, Reader};
 use crate::persistence::replay::{ReplayError, Replayer};
 use crate::persistence::{rewrite, snapshot, writer};
 use crate::settings::persistence::AppendFsync;
@@ -335,7 +335,7 @@ const QUICK_BYTES_MAX: u64 = 1 << 20;
 /// # Errors
 /// What keeps the server from starting.
 pub fn start(shared: &'static Shared) -> Result<(), String> {
-    shared.log.set_wanted(true);
+    shared.log.set_wanted(Reader::File, true);
     let is_alone = shared.desks.len() == 1;
     if is_alone || stored_bytes(&Folder::of(&shared.settings)) <= QUICK_BYTES_MAX {
         open(shared, load(shared)?)?;
@@ -400,7 +400,7 @@ pub fn turn_on(shared: &'static Shared) -> Result<(), String> {
     };
     *shared.aof.state() = State { folder: Some(folder), manifest, waits_for_base: true };
     shared.log.set_timestamps(shared.settings.persistence.aof_timestamp_enabled.get());
-    shared.log.set_wanted(true);
+    shared.log.set_wanted(Reader::File, true);
     shared.settings_changed();
     shared.aof.retry_at_ms.store(0, Ordering::Relaxed);
     if shared.saves.is_saving() || rewrite::begin(shared).is_err() {
@@ -421,7 +421,7 @@ pub fn turn_off(shared: &'static Shared) {
     rewrite::cancel(shared);
     shared.aof.scheduled.store(false, Ordering::SeqCst);
     shared.log.set_policy(Policy::Off);
-    shared.log.set_wanted(false);
+    shared.log.set_wanted(Reader::File, false);
     shared.log.switch(None, None);
     let mut state = shared.aof.state();
     if std::mem::take(&mut state.waits_for_base)

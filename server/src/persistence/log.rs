@@ -3,9 +3,10 @@
 use crate::persistence::writer::{Files, Segment};
 use ochre_keyspace::{Unit, write_select};
 use ochre_persistence::frame::timestamp_line;
+use ochre_replication::Backlog;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, mpsc};
 use std::thread::Thread;
 
 /// What a reply waits for before it leaves.
@@ -22,15 +23,30 @@ pub enum Policy {
     Always,
 }
 
+/// Who reads the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Reader {
+    /// The append-only file.
+    File = 1 << 0,
+    /// Replicas, or the backlog that is kept for them.
+    Replicas = 1 << 1,
+}
+
+/// How far a replica has been sent the stream.
+pub type Position = Arc<AtomicU64>;
+
 /// The end of the stream, where units are appended while their shards are locked: so for every key the order is that of execution.
 ///
 /// Bytes go from the tail, in memory, to the file (`writer`), and from there to the disk. Each step is an offset in the stream.
 #[derive(Default)]
 pub struct Log {
-    /// Whether anybody reads it; loops keep a copy in their contexts.
-    wanted: AtomicBool,
+    /// Who reads it, bits of `Reader`; whether anybody does, loops keep in their contexts.
+    wanted: AtomicU8,
     /// Where the next byte goes, in bytes since the stream began. Written under the lock of `tail`.
     end: AtomicU64,
+    /// Where the last unit ends: what comes behind it changes nothing.
+    units_end: AtomicU64,
     /// Everything before has been handed to the system.
     pub(super) written: AtomicU64,
     /// Everything before is on the disk.
@@ -87,11 +103,35 @@ pub(super) struct Tail {
     pub switches: VecDeque<Switch>,
     /// Whether there is a file, or will be from a switch on.
     kept: bool,
+    /// What replicas read.
+    stream: Option<Stream>,
     /// The database that the stream has selected.
     selected_db: Option<usize>,
     /// Whether the time is noted, and the second that was noted last.
     timestamps: bool,
     timestamp_s: u64,
+}
+
+/// The stream as replicas get it.
+struct Stream {
+    backlog: Backlog,
+    /// Where those are who read it.
+    positions: Vec<Position>,
+}
+
+impl Stream {
+    fn push(&mut self, bytes: &[u8]) {
+        self.backlog.push(bytes);
+        if self.backlog.is_over() {
+            self.trim();
+        }
+    }
+
+    #[cold]
+    fn trim(&mut self) {
+        let needed = self.positions.iter().map(|position| position.load(Ordering::Relaxed)).min();
+        self.backlog.trim(needed.unwrap_or(u64::MAX));
+    }
 }
 
 const MULTI: &[u8] = b"*1\r\n$5\r\nMULTI\r\n";
@@ -100,18 +140,27 @@ const EXEC: &[u8] = b"*1\r\n$4\r\nEXEC\r\n";
 impl Log {
     /// Whether anybody reads the log.
     pub fn is_wanted(&self) -> bool {
-        self.wanted.load(Ordering::Acquire)
+        self.wanted.load(Ordering::Acquire) != 0
     }
 
-    /// From now on somebody does, or nobody. Loops take it over with the next change of settings.
-    pub fn set_wanted(&self, wanted: bool) {
-        self.wanted.store(wanted, Ordering::Release);
+    /// From now on this one does, or not. Loops take it over with the next change of settings.
+    pub fn set_wanted(&self, reader: Reader, wanted: bool) {
+        if wanted {
+            self.wanted.fetch_or(reader as u8, Ordering::AcqRel);
+        } else {
+            self.wanted.fetch_and(!(reader as u8), Ordering::AcqRel);
+        }
     }
 
     /// Where the stream ends, in bytes since it began.
     #[inline]
     pub fn end(&self) -> u64 {
         self.end.load(Ordering::Acquire)
+    }
+
+    /// Where the last unit ends.
+    pub fn units_end(&self) -> u64 {
+        self.units_end.load(Ordering::Acquire)
     }
 
     /// Bytes that wait to be written.
@@ -213,10 +262,107 @@ impl Log {
         }
         let added = (tail.pending.len() - before) as u64;
         self.units.store(self.units.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+        if let Some(stream) = &mut tail.stream {
+            stream.push(&tail.pending[before..]);
+        }
+        let end = self.end.load(Ordering::Relaxed) + added;
+        self.end.store(end, Ordering::Release);
+        self.units_end.store(end, Ordering::Release);
         if !tail.kept {
             tail.pending.truncate(before);
+            // There is nothing that anybody could wait for.
+            self.written.store(end, Ordering::Release);
+            self.durable.store(end, Ordering::Release);
         }
-        self.end.store(self.end.load(Ordering::Relaxed) + added, Ordering::Release);
+    }
+
+    /// Appends what only replicas get: it changes no data. Does nothing when there is no backlog.
+    pub fn append_for_replicas(&self, bytes: &[u8]) {
+        let mut tail = self.tail();
+        let Some(stream) = &mut tail.stream else { return };
+        stream.push(bytes);
+        let end = self.end.load(Ordering::Relaxed) + bytes.len() as u64;
+        self.end.store(end, Ordering::Release);
+        if !tail.kept {
+            self.written.store(end, Ordering::Release);
+            self.durable.store(end, Ordering::Release);
+        }
+    }
+
+    // ---- replicas ----
+
+    /// Keeps the stream from here on for replicas, `size` bytes of it at least; nothing new when that is so already.
+    pub fn open_backlog(&self, size: u64) {
+        let mut tail = self.tail();
+        let end = self.end();
+        let stream =
+            tail.stream.get_or_insert_with(|| Stream { backlog: Backlog::new(end, size), positions: Vec::new() });
+        stream.backlog.set_size(size);
+        stream.trim();
+    }
+
+    /// As [`Log::open_backlog`], if there is one.
+    pub fn resize_backlog(&self, size: u64) {
+        if let Some(stream) = &mut self.tail().stream {
+            stream.backlog.set_size(size);
+            stream.trim();
+        }
+    }
+
+    /// Throws the backlog away.
+    pub fn close_backlog(&self) {
+        self.tail().stream = None;
+    }
+
+    /// What the backlog has, from one offset to another.
+    pub fn kept_for_replicas(&self) -> Option<(u64, u64)> {
+        self.tail().stream.as_ref().map(|stream| (stream.backlog.start(), stream.backlog.end()))
+    }
+
+    /// A reader begins here. At a cut, call it while all shards are locked. The stream says anew which database it is about.
+    pub fn read_from_here(&self, position: &Position) -> u64 {
+        let mut tail = self.tail();
+        let end = self.end();
+        tail.selected_db = None;
+        position.store(end, Ordering::Relaxed);
+        if let Some(stream) = &mut tail.stream
+            && !stream.positions.iter().any(|known| Arc::ptr_eq(known, position))
+        {
+            stream.positions.push(Arc::clone(position));
+        }
+        end
+    }
+
+    /// A reader goes on where it was, as `choose` says, to whom is told what there is.
+    ///
+    /// # Errors
+    /// As `choose`.
+    pub fn read_on<E>(
+        &self,
+        position: &Position,
+        choose: impl FnOnce(Option<(u64, u64)>) -> Result<u64, E>,
+    ) -> Result<u64, E> {
+        let mut tail = self.tail();
+        let kept = tail.stream.as_ref().map(|stream| (stream.backlog.start(), stream.backlog.end()));
+        let offset = choose(kept)?;
+        position.store(offset, Ordering::Relaxed);
+        if let Some(stream) = &mut tail.stream {
+            stream.positions.push(Arc::clone(position));
+        }
+        Ok(offset)
+    }
+
+    /// A reader is gone.
+    pub fn stop_reading(&self, position: &Position) {
+        if let Some(stream) = &mut self.tail().stream {
+            stream.positions.retain(|known| !Arc::ptr_eq(known, position));
+            stream.trim();
+        }
+    }
+
+    /// Adds at most `most` bytes from `offset` on to `out`; says no when they are not there any more.
+    pub fn read(&self, offset: u64, most: usize, out: &mut Vec<u8>) -> bool {
+        self.tail().stream.as_ref().is_some_and(|stream| stream.backlog.read(offset, most, out))
     }
 
     /// From here on the stream goes to another file, or to none. Everything before is on the disk before anything is written to
@@ -312,6 +458,37 @@ mod tests {
         assert_eq!(pending(&log), "#TS:12 SET a 1 SET a 1");
         let added = "*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1\r\n1\r\n".len() as u64;
         assert_eq!(log.end() - end, 2 * added);
+    }
+
+    #[test]
+    fn replicas_and_the_file_read_the_same_bytes_at_the_same_offsets() {
+        let log = kept();
+        append(&log, true, &[(0, "SET a 1")]);
+        log.open_backlog(1000);
+        let position = Position::default();
+        let began = log.read_from_here(&position);
+        pending(&log);
+        append(&log, true, &[(0, "SET a 1"), (1, "SET b 2")]);
+        let file = log.tail().pending.clone();
+        let mut stream = Vec::new();
+        assert!(log.read(began, 1000, &mut stream));
+        assert_eq!(stream, file);
+        assert_eq!(began + stream.len() as u64, log.end());
+        // A sign of life is in the stream only, but it has its place in it.
+        log.append_for_replicas(b"*1\r\n$4\r\nPING\r\n");
+        assert_eq!(log.tail().pending, file);
+        assert_eq!(log.end(), began + file.len() as u64 + 14);
+        assert_eq!(log.units_end(), began + file.len() as u64);
+        assert!(!log.read(began - 1, 10, &mut stream));
+    }
+
+    #[test]
+    fn without_a_file_nothing_waits_to_be_written() {
+        let log = Log::default();
+        log.open_backlog(1000);
+        append(&log, true, &[(0, "SET a 1")]);
+        log.append_for_replicas(b"*1\r\n$4\r\nPING\r\n");
+        assert_eq!((log.unwritten_bytes(), log.durable()), (0, log.end()));
     }
 
     #[test]

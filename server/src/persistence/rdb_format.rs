@@ -17,6 +17,8 @@ pub enum Purpose {
     Save,
     /// The base of an append-only file.
     AppendOnlyBase,
+    /// A replica's data.
+    Replication,
 }
 
 /// RDB, as the settings of this moment want it.
@@ -54,6 +56,12 @@ impl RdbFormat {
             clock: AccessClock::new(policy, ochre_clock::now_ms(), 1),
             purpose,
         }
+    }
+
+    /// Whose types are written, whatever the settings say.
+    pub fn with_dialect(mut self, dialect: Dialect) -> RdbFormat {
+        self.dialect = dialect;
+        self
     }
 
     fn writer(&self) -> Writer {

@@ -94,6 +94,8 @@ impl Log {
             let mut tail = self.tail();
             let Some(switch) = tail.switches.front() else {
                 if tail.pending.is_empty() {
+                    // Behind what was written may stand what only replicas get.
+                    self.written.fetch_max(self.end(), Ordering::Release);
                     break;
                 }
                 files.take(&mut tail.pending, self.end());

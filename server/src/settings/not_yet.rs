@@ -33,6 +33,15 @@ const WORKS: &[&str] = &[
     "aof-use-rdb-preamble",
     "no-appendfsync-on-rewrite",
     "aof-rewrite-incremental-fsync",
+    "repl-backlog-size",
+    "repl-backlog-ttl",
+    "repl-timeout",
+    "repl-ping-replica-period",
+    "repl-diskless-sync",
+    "repl-diskless-sync-delay",
+    "repl-diskless-sync-max-replicas",
+    "min-replicas-to-write",
+    "min-replicas-max-lag",
 ];
 
 /// Single settings of the other themes.

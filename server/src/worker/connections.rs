@@ -145,6 +145,9 @@ impl Worker {
         crate::commands::pubsub::end_all(&mut session, self.shared);
         self.shared.monitors.remove(&mut session);
         crate::tracking::end(&mut session, self.shared);
+        if let Some(replica) = session.replica.take() {
+            crate::replication::detach(self.shared, &replica);
+        }
         self.discharge(&mut session);
         self.tokens.remove(&session.id());
         self.shared.registry.remove(session.id());
@@ -153,7 +156,7 @@ impl Worker {
     }
 
     /// Ends a connection: at once, or once its replies are sent.
-    pub(super) fn end(&mut self, reactor: &mut Reactor, mut session: Box<Session>, flush: bool) {
+    pub fn end(&mut self, reactor: &mut Reactor, mut session: Box<Session>, flush: bool) {
         let token = session.token;
         if flush {
             self.send_output(reactor, &mut session);

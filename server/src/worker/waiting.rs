@@ -51,6 +51,7 @@ impl Worker {
                 Message::Quiet(point) => point.pass(),
                 // The end of this turn looks at what waits for it.
                 Message::LogProgress => {}
+                Message::SignOfLife { client } => self.show_life(reactor, client),
                 Message::Do(task) => task(self),
                 Message::ScriptOverdue => self.resume_parked(),
                 Message::ReleaseMemory => ochre_collections::release_free_memory(true),

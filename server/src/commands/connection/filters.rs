@@ -169,5 +169,11 @@ fn read_kind(word: &[u8]) -> Result<Kind, Error> {
 }
 
 fn kind_of(client: &Client) -> Kind {
-    if client.has(traits::PUBSUB) { Kind::Pubsub } else { Kind::Normal }
+    if client.has(traits::REPLICA) {
+        Kind::Replica
+    } else if client.has(traits::PUBSUB) {
+        Kind::Pubsub
+    } else {
+        Kind::Normal
+    }
 }

@@ -14,7 +14,8 @@ use std::sync::atomic::Ordering::Relaxed;
 
 /// The letters of a client's state, `N` when nothing is special.
 pub(super) fn flag_letters(client: &Client) -> String {
-    const LETTERS: [(u32, char); 13] = [
+    const LETTERS: [(u32, char); 14] = [
+        (traits::REPLICA, 'S'),
         (traits::MONITOR, 'O'),
         (traits::PUBSUB, 'P'),
         (traits::MULTI, 'x'),

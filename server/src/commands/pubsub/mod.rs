@@ -36,6 +36,7 @@ const PUBSUB_FLAGS: u32 = ochre_commands::spec::PUBSUB | LOADING | STALE | FAST;
 fn publish_to_channel(call: &mut SessionCall<'_>, args: &mut Args<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {
     let (channel, message) = (args.word(), args.word());
     reply.count(publish(call.worker.shared, Kind::Channel, channel, message));
+    crate::replication::tell_replicas(call.worker.shared, [&b"PUBLISH"[..], channel, message].into_iter());
     Ok(())
 }
 
@@ -49,5 +50,6 @@ const SPUBLISH: Command = Command::new(Group::Pubsub, "SPUBLISH", "shardchannel 
 fn publish_to_shard(call: &mut SessionCall<'_>, args: &mut Args<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {
     let (channel, message) = (args.word(), args.word());
     reply.count(publish(call.worker.shared, Kind::Shard, channel, message));
+    crate::replication::tell_replicas(call.worker.shared, [&b"SPUBLISH"[..], channel, message].into_iter());
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use super::{Command, SessionCall};
 use crate::blocking;
+use crate::replication;
 use crate::shared::Shared;
 use ochre_commands::spec::*;
 use ochre_commands::{Args, Error, timeout};
@@ -57,16 +58,19 @@ struct Copies {
     replicas: i64,
 }
 
-/// What the log up to `offset` has reached. Nobody feeds replicas yet.
-fn reached(shared: &Shared, offset: u64) -> Copies {
+/// What the log up to `offset` has reached; `on_disk`: the replicas' files count.
+fn reached(shared: &Shared, offset: u64, on_disk: bool) -> Copies {
     let is_kept = shared.aof.is_on.load(std::sync::atomic::Ordering::Relaxed);
-    Copies { files: i64::from(is_kept && shared.log.durable() >= offset), replicas: 0 }
+    let replicas = shared.replication.having(offset, on_disk) as i64;
+    Copies { files: i64::from(is_kept && shared.log.durable() >= offset), replicas }
 }
 
 fn wait_for(call: &mut SessionCall<'_>, name: &str, wanted: Copies, timeout_ms: u64, reply: &mut Reply<'_>) {
     // What others have written since is waited for, too: that costs the next sync at most.
-    let offset = call.shared().log.end();
-    let there = reached(call.shared(), offset);
+    let shared = call.shared();
+    let on_disk = name == "WAITAOF";
+    let offset = shared.log.units_end();
+    let there = reached(shared, offset, on_disk);
     let is_enough = there.files >= wanted.files && there.replicas >= wanted.replicas;
     // Within a transaction nobody waits.
     if is_enough || call.held.is_some() {
@@ -77,6 +81,9 @@ fn wait_for(call: &mut SessionCall<'_>, name: &str, wanted: Copies, timeout_ms: 
         call.flow = flow;
         if wanted.replicas == 0 {
             call.worker.wait_for_disk(offset, waiter);
+        } else {
+            let replicas = usize::try_from(wanted.replicas).unwrap_or(usize::MAX);
+            replication::wait_for_replicas(shared, offset, replicas, on_disk, wanted.files > 0, waiter);
         }
     }
 }
@@ -84,7 +91,8 @@ fn wait_for(call: &mut SessionCall<'_>, name: &str, wanted: Copies, timeout_ms: 
 /// Writes what the command of a client that waits no longer replies; says no when it is neither WAIT nor WAITAOF.
 pub fn write_reached(shared: &Shared, words: &[Box<[u8]>], reply: &mut Reply<'_>) -> bool {
     let offset = words.get(1).and_then(|word| number::parse_u64(word)).unwrap_or(u64::MAX);
-    write(&words[0], &reached(shared, offset), reply)
+    let on_disk = case::is(&words[0], "WAITAOF");
+    write(&words[0], &reached(shared, offset, on_disk), reply)
 }
 
 fn write(command: &[u8], there: &Copies, reply: &mut Reply<'_>) -> bool {

@@ -78,6 +78,7 @@ fn resetstat(call: &mut SessionCall<'_>, _: &mut Args<'_>, reply: &mut Reply<'_>
     shared.errors.reset();
     shared.lazyfree.reset();
     shared.pressure.reset();
+    shared.replication.reset_counts();
     reply.ok();
     Ok(())
 }

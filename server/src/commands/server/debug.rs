@@ -169,8 +169,7 @@ fn pause_cron(call: &mut SessionCall<'_>, args: &mut Args<'_>, reply: &mut Reply
 }
 
 fn change_replication_id(call: &mut SessionCall<'_>, _: &mut Args<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {
-    let mut id = call.shared().replication_id.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    *id = crate::start::random_hex_40();
+    call.shared().replication.history().begin(crate::start::random_hex_40());
     log::notice(format_args!("Changing replication IDs after receiving change-repl-id"));
     reply.ok();
     Ok(())

@@ -1,4 +1,4 @@
-//! Commands of few words: TIME, ROLE, MONITOR, REPLICAOF, MODULE and LOLWUT.
+//! Commands of few words: TIME, MONITOR, MODULE and LOLWUT.
 
 use crate::commands::help::help;
 use crate::commands::{Command, SessionCall};
@@ -6,7 +6,6 @@ use ochre_collections::Random;
 use ochre_commands::spec::*;
 use ochre_commands::{Args, Error};
 use ochre_resp::Reply;
-use ochre_text::{case, number};
 
 pub const TIME: Command = Command::new(Group::Server, "TIME", "", time)
     .summary("Replies the server's clock: Unix time in seconds, and the microseconds of the second.")
@@ -23,21 +22,6 @@ fn time(_: &mut SessionCall<'_>, _: &mut Args<'_>, reply: &mut Reply<'_>) -> Res
     Ok(())
 }
 
-pub const ROLE: Command = Command::new(Group::Server, "ROLE", "", role)
-    .summary("Replies whether the server is a primary or a replica, and of whom.")
-    .cost("O(1)")
-    .since("2.8.12")
-    .categories(CAT_ADMIN | CAT_DANGEROUS)
-    .flags(NOSCRIPT | LOADING | STALE | FAST);
-
-fn role(_: &mut SessionCall<'_>, _: &mut Args<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {
-    reply.array(3);
-    reply.bulk(b"master");
-    reply.integer(0);
-    reply.array(0);
-    Ok(())
-}
-
 pub const MONITOR: Command = Command::new(Group::Server, "MONITOR", "", monitor)
     .summary("Shows the client every command that runs, until it says RESET or leaves.")
     .cost("O(1), and O(N) for every command, where N is the number of clients that monitor")
@@ -50,34 +34,6 @@ fn monitor(call: &mut SessionCall<'_>, _: &mut Args<'_>, reply: &mut Reply<'_>) 
     call.shared().monitors.add(call.session);
     reply.ok();
     Ok(())
-}
-
-pub const REPLICAOF: Command = Command::new(Group::Server, "REPLICAOF", "<host port | NO ONE>", replicaof)
-    .summary("Makes the server a replica of another, or a primary.")
-    .cost("O(1)")
-    .since("5.0.0")
-    .flags(ADMIN | NOSCRIPT | STALE | NO_ASYNC_LOADING);
-
-pub const SLAVEOF: Command = Command::new(Group::Server, "SLAVEOF", "<host port | NO ONE>", replicaof)
-    .summary("Makes the server a replica of another, or a primary.")
-    .cost("O(1)")
-    .deprecated("5.0.0", "`REPLICAOF`")
-    .flags(ADMIN | NOSCRIPT | STALE | NO_ASYNC_LOADING);
-
-fn replicaof(call: &mut SessionCall<'_>, args: &mut Args<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {
-    if call.shared().settings.cluster.cluster_enabled.get() {
-        return Err(Error::fixed("ERR REPLICAOF not allowed in cluster mode."));
-    }
-    let (host, port) = (args.word(), args.word());
-    if case::is(host, "NO") && case::is(port, "ONE") {
-        // It is a primary already.
-        reply.ok();
-        return Ok(());
-    }
-    match number::parse_i64(port) {
-        Some(0..=65_535) => Err(Error::fixed("ERR this server cannot be a replica yet")),
-        _ => Err(Error::fixed("ERR Invalid master port")),
-    }
 }
 
 pub const MODULE: Command = Command::container(Group::Server, "MODULE", &[LIST, LOAD, LOADEX, UNLOAD, HELP])

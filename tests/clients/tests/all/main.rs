@@ -15,6 +15,7 @@ mod loading;
 mod memory;
 mod protocol;
 mod publishing;
+mod replicas;
 mod scripting;
 mod starting;
 mod tracking;

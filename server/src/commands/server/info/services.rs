@@ -1,6 +1,7 @@
 //! Persistence, replication, modules, cluster and the keyspace.
 
 use super::{Facts, Page};
+use crate::replication::{Link, Stage};
 use std::sync::atomic::Ordering;
 
 pub(super) fn persistence(page: &mut Page, facts: &Facts) {
@@ -79,17 +80,41 @@ fn loading(page: &mut Page, facts: &Facts) {
 }
 
 pub(super) fn replication(page: &mut Page, facts: &Facts) {
-    let id = facts.shared.replication_id.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+    let shared = facts.shared;
+    let settings = &shared.settings.replication;
+    let history = shared.replication.history().clone();
+    let links = shared.replication.links();
     page.field("role", "master");
-    page.field("connected_slaves", 0);
+    page.field("connected_slaves", links.len());
+    if settings.min_replicas_to_write.get() > 0 && settings.min_replicas_max_lag_s.get() > 0 {
+        page.field("min_slaves_good_slaves", crate::replication::good_replicas(shared));
+    }
+    for (number, link) in links.iter().enumerate() {
+        page.field(&format!("slave{number}"), replica(link, facts.now_ms));
+    }
     page.field("master_failover_state", "no-failover");
-    page.field("master_replid", id);
-    page.field("master_replid2", "0".repeat(40));
-    page.field("master_repl_offset", 0);
-    page.field("second_repl_offset", -1);
-    page.field("repl_backlog_active", 0);
-    page.field("repl_backlog_size", facts.shared.settings.replication.repl_backlog_size_bytes.get());
-    page.zeros(&["repl_backlog_first_byte_offset", "repl_backlog_histlen"]);
+    page.field("master_replid", history.id());
+    page.field("master_replid2", history.id_before());
+    page.field("master_repl_offset", shared.log.end());
+    page.field("second_repl_offset", history.before_holds_to());
+    let kept = shared.log.kept_for_replicas();
+    page.field("repl_backlog_active", u8::from(kept.is_some()));
+    page.field("repl_backlog_size", settings.repl_backlog_size_bytes.get());
+    page.field("repl_backlog_first_byte_offset", kept.map_or(0, |(start, _)| start + 1));
+    page.field("repl_backlog_histlen", kept.map_or(0, |(start, end)| end - start));
+}
+
+/// One replica in INFO.
+fn replica(link: &Link, now_ms: u64) -> String {
+    let (state, kind) = match link.stage() {
+        Stage::Waits => ("wait_bgsave", "replica"),
+        Stage::Loads | Stage::Loaded => ("send_bulk", "replica"),
+        Stage::Online => ("online", "replica"),
+        Stage::Done => ("rdb_transmitted", "rdb-only"),
+    };
+    let lag_s = if link.is_online() { link.silence_ms(now_ms) / 1000 } else { 0 };
+    let (ip, port, offset) = (link.ip(), link.facts.port, link.acknowledged(false));
+    format!("ip={ip},port={port},state={state},offset={offset},lag={lag_s},type={kind}")
 }
 
 /// There are no loadable modules here.
