@@ -180,11 +180,11 @@ fn script_overdue(worker: &Worker, _: &Session, row: &CommandRow, words: Words<'
             || row.spec.group == Group::Scripting
             || matches!(row.full_name.as_str(), "ping" | "exec")
             || match row.run {
-                Some(Run::Data(_)) => {
+                Some(Run::Session(_)) if row.locks == Locks::All => true,
+                _ => {
                     let needed = crate::dispatch::shards_of(keyspace, row, words);
-                    needed.without(&overdue.shards) != needed
+                    crate::dispatch::reaches_data(row) && needed.without(&overdue.shards) != needed
                 }
-                _ => row.locks == Locks::All,
             };
         if has_to_wait { Err(crate::scripts::run::busy(overdue.function.is_some())) } else { Ok(()) }
     })

@@ -20,6 +20,7 @@ impl Session {
         let parts = self.parser.memory_bytes() + self.transaction.as_deref().map_or(0, |transaction| transaction.bytes);
         let lists = self.watch.as_deref().map_or(0, |watch| watch.bytes)
             + self.subscriptions.as_deref().map_or(0, |subscriptions| subscriptions.bytes)
+            + self.fieldsets.as_deref().map_or(0, |fieldsets| fieldsets.bytes)
             + self.tracked.as_deref().map_or(0, |tracked| tracked.memory_bytes());
         IDLE_BYTES + buffers + parts + lists
     }

@@ -326,6 +326,11 @@ fn after_unlock(worker: &mut Worker, session: &mut Session, blocked: Option<Bloc
     }
 }
 
+/// Whether a command reaches for data, so that somebody has to hold its shards: one on a session says so.
+pub fn reaches_data(row: &CommandRow) -> bool {
+    matches!(row.run, Some(Run::Data(_))) || row.locks == Locks::All || row.flags.has(WRITE)
+}
+
 /// The shards that a command needs. Words that do not fit its key specs are for the command to refuse, before it reaches for a key.
 pub fn shards_of(keyspace: &ochre_keyspace::Keyspace, row: &CommandRow, words: Words<'_>) -> ShardSet {
     match row.locks {

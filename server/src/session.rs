@@ -2,6 +2,7 @@
 
 use crate::access;
 use crate::clients::{Client, traits};
+use crate::commands::hash_import::Fieldsets;
 use crate::commands::pubsub::Subscriptions;
 use crate::shared::Shared;
 use crate::tracking::Tracked;
@@ -86,6 +87,8 @@ pub struct Session {
     pub tracked: Option<Box<Tracked>>,
     /// What it is as a replica, when it is one or about to be.
     pub replica: Option<Box<crate::replication::Replica>>,
+    /// Fields that it has named for HIMPORT.
+    pub fieldsets: Option<Box<Fieldsets>>,
 }
 
 impl Session {
@@ -118,6 +121,7 @@ impl Session {
             watch: None,
             tracked: None,
             replica: None,
+            fieldsets: None,
         };
         access::log_out(shared, &mut session);
         session
@@ -164,6 +168,7 @@ impl Session {
         self.reply_mode = ReplyMode::On;
         self.client.set(traits::NO_EVICT | traits::NO_TOUCH | traits::MONITOR, false);
         self.client.texts().name.clear();
+        self.fieldsets = None;
         access::log_out(shared, self);
     }
 }

@@ -4,14 +4,14 @@ use crate::aftermath;
 use crate::blocking::{self, Leftover, serve_ready};
 use crate::clients::traits;
 use crate::commands::SessionCall;
-use crate::dispatch::{Call, Flow, shards_of};
+use crate::dispatch::{Call, Flow, reaches_data, shards_of};
 use crate::scripts;
 use crate::session::Session;
 use crate::shared::{CommandRow, Run};
 use crate::tracking;
 use ochre_collections::ShardSet;
 use ochre_collections::lock::{Attempt, Ticket};
-use ochre_commands::spec::{Locks, NO_MULTI, WRITE};
+use ochre_commands::spec::{NO_MULTI, WRITE};
 use ochre_commands::{Args, Error, Key};
 use ochre_keyspace::{Locked, WatchFlag};
 use ochre_resp::{Args as Words, Batch, Command as Parsed, Reply};
@@ -249,8 +249,7 @@ pub fn exec(call: &mut SessionCall<'_>, reply: &mut Reply<'_>) -> Result<(), Err
         let on_data = matches!(row.run, Some(Run::Data(_)));
         if on_data && queued.key_word != 0 {
             locks.insert(keyspace.shard_of_hash(queued.key_hash));
-        } else if on_data || row.locks == Locks::All {
-            // Commands on sessions that look at data say so.
+        } else if reaches_data(row) {
             locks.extend_from(&shards_of(keyspace, row, queue.words(queued)));
         }
     }

@@ -1,6 +1,8 @@
 //! Commands on sessions and on the server itself; those on data live below, in `ochre-commands`.
 
+pub mod cluster;
 pub mod connection;
+pub mod hash_import;
 pub mod help;
 pub mod pubsub;
 pub mod replication;
@@ -11,12 +13,11 @@ pub mod transactions;
 
 use crate::aftermath;
 use crate::clients::traits;
-use crate::dispatch::Flow;
+use crate::dispatch::{Flow, reaches_data};
 use crate::session::Session;
 use crate::shared::{CommandRow, Shared};
 use crate::worker::Worker;
 use ochre_collections::lock::{Attempt, ShardSet, Ticket};
-use ochre_commands::spec::Locks;
 use ochre_commands::{Args, Error, Locked};
 use ochre_reactor::Reactor;
 use ochre_resp::{Args as Words, Reply};
@@ -30,7 +31,7 @@ pub struct SessionCall<'a> {
     pub words: Words<'a>,
     /// What becomes of the connection afterwards.
     pub flow: Flow,
-    /// The data that EXEC holds locked: all of it when the command's spec says `Locks::All`.
+    /// The data that EXEC or a script holds locked: what the command's spec says that it needs.
     pub held: Option<&'a mut dyn Held>,
 }
 
@@ -56,11 +57,11 @@ impl SessionCall<'_> {
         client.has(traits::UNIX_SOCKET) || ["127.0.0.1:", "[::1]:"].iter().any(|host| client.address.starts_with(host))
     }
 
-    /// Runs `work` on data with these shards locked, or with those that EXEC holds; the command's spec must say `Locks::All`.
+    /// Runs `work` on data with these shards locked, or with those that EXEC holds; the command's spec must say so.
     /// `None` when a shard is busy: the client waits for it, and the command runs again from its beginning, so it must return at
     /// once and have done nothing yet.
     pub fn with_data<R>(&mut self, mut locks: ShardSet, work: impl FnOnce(&mut Locked<'_>) -> R) -> Option<R> {
-        debug_assert_eq!(self.row.locks, Locks::All, "EXEC must know that {} looks at data", self.row.full_name);
+        debug_assert!(reaches_data(self.row), "EXEC must know that {} looks at data", self.row.full_name);
         if let Some(held) = &mut self.held {
             return with_held(*held, self.session.db, work);
         }
@@ -79,6 +80,8 @@ impl SessionCall<'_> {
         aftermath::commit(shared, worker.id, &mut data, self.words);
         aftermath::seal(shared, &mut data);
         drop(data);
+        // Who waits for what is gone now is told when its own locks can be had.
+        worker.ready.append(&mut worker.effects.ready);
         aftermath::after_unlock(worker);
         Some(result)
     }
@@ -102,7 +105,9 @@ pub type Command = ochre_commands::spec::Command<SessionFn>;
 
 /// The lists of all families.
 pub const FAMILIES: &[&[Command]] = &[
+    cluster::COMMANDS,
     connection::COMMANDS,
+    hash_import::COMMANDS,
     server::COMMANDS,
     pubsub::COMMANDS,
     replication::COMMANDS,

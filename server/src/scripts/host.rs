@@ -8,11 +8,11 @@ use crate::aftermath;
 use crate::alerts::Alert;
 use crate::blocking;
 use crate::commands::SessionCall;
-use crate::dispatch::{Flow, shards_of};
+use crate::dispatch::{Flow, reaches_data, shards_of};
 use crate::shared::{CommandRow, Message, Run};
 use crate::tracking;
 use ochre_collections::hash;
-use ochre_commands::spec::{DENYOOM, Locks, MAY_REPLICATE, NOSCRIPT, WRITE};
+use ochre_commands::spec::{DENYOOM, MAY_REPLICATE, NOSCRIPT, WRITE};
 use ochre_commands::{Args, Error, Locked};
 use ochre_resp::{Args as Words, Protocol, Reply};
 use ochre_scripting::{Called, Flags, Host, LogLevel};
@@ -132,7 +132,7 @@ impl<'h, 'c, 'd> ScriptHost<'h, 'c, 'd> {
                 result
             }
             Some(Run::Session(function)) => {
-                if row.locks == Locks::All {
+                if reaches_data(row) {
                     self.lock_more(row, words);
                 }
                 let call = &mut *self.call;

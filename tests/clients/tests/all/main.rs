@@ -9,6 +9,7 @@ mod connections;
 mod dice;
 mod expiry;
 mod families;
+mod fieldsets;
 mod histories;
 mod hostile;
 mod loading;
