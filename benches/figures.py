@@ -6,6 +6,9 @@
   figures.py expiry --server CMD                                                  how late a million keys expire, at what cost
   figures.py idle   --server CMD [--connections 10000]                            resident bytes of an idle connection
   figures.py growth --server CMD [--keys 20000000]                                the longest command while keys are inserted
+  figures.py evalsha|multi|publish|streams --server CMD --peer CMD                server CPU per operation, side by side (live.py)
+  figures.py blpop  --server CMD --peer CMD                                       from an LPUSH to the reply of a waiting BLPOP
+  figures.py sunionstore --server CMD --peer CMD [--members 1000000]              how long GETs of other keys take meanwhile
 
 CMD starts a server, for example "target/release/ochre-server --threads 1"; port and folder are added. Servers take turns,
 each in a fresh process, pinned to core 0 with the client on core 1 (`cpu` only). CPU is the scheduler's own account of the
@@ -21,6 +24,8 @@ import statistics
 import subprocess
 import tempfile
 import time
+
+import live
 
 VALUE = "x" * 64
 RANDOM = "__rand_int__"
@@ -228,6 +233,14 @@ def main():
     what.choices["memory"].add_argument("--sets", default="strings,hash,set,zset,smallhash")
     what.choices["idle"].add_argument("--connections", type=int, default=10_000)
     what.choices["growth"].add_argument("--keys", type=int, default=20_000_000)
+    for function in live.COMMANDS:
+        sub = what.add_parser(function.__name__)
+        sub.set_defaults(run=lambda options, function=function: function(options, Server))
+        sub.add_argument("--server", required=True)
+        sub.add_argument("--peer", required=True)
+        sub.add_argument("--rounds", type=int, default=5)
+        sub.add_argument("--seconds", type=float, default=2)
+        sub.add_argument("--members", type=int, default=1_000_000)
     options = parser.parse_args()
     options.run(options)
 

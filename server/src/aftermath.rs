@@ -29,6 +29,17 @@ pub fn commit(shared: &Shared, thread: usize, data: &mut Locked<'_>, words: Word
     }
 }
 
+/// As `commit`, for a thread that has no counters of its own: answers how much was changed, for the event loop to count.
+pub fn commit_elsewhere(shared: &Shared, thread: usize, data: &mut Locked<'_>, words: Words<'_>) -> u64 {
+    if data.log_wanted() && data.effects.is_logged() {
+        let db = data.db();
+        data.effects.collect_log(removal(shared), db, words.iter());
+    }
+    let changes = std::mem::take(&mut data.effects.changes);
+    commit(shared, thread, data, words);
+    changes
+}
+
 /// Appends to the log what the commands since the locks were taken have committed. A command on its own, a whole transaction, a
 /// whole script is one unit: who reads the log sees all of it or nothing. Clients that keep copies of what was changed are told.
 #[inline]

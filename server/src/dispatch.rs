@@ -2,10 +2,11 @@
 
 use crate::admission;
 use crate::aftermath;
+use crate::aside;
 use crate::blocking::{self, Blocked};
 use crate::commands::SessionCall;
 use crate::pressure;
-use crate::session::{ReplyMode, Session};
+use crate::session::{ReplyMode, Session, Wait};
 use crate::shared::{CommandRow, Run, Shared};
 use crate::small_clients;
 use crate::tracking;
@@ -174,7 +175,7 @@ fn run(
     worker: &mut Worker,
     reactor: &mut Reactor,
     session: &mut Session,
-    row: &CommandRow,
+    row: &'static CommandRow,
     call: &Call,
     words: Words<'_>,
     reply: &mut Reply<'_>,
@@ -198,7 +199,7 @@ fn run(
         }
         None => unreachable!("a container was resolved to its subcommand"),
     };
-    if flow == Flow::Wait {
+    if flow != Flow::Done && is_unfinished(flow, session) {
         reply.truncate(mark);
         return flow;
     }
@@ -213,13 +214,19 @@ fn run(
     flow
 }
 
+/// Whether the command is to be run again, or runs elsewhere: it is counted then.
+#[cold]
+fn is_unfinished(flow: Flow, session: &Session) -> bool {
+    flow == Flow::Wait || matches!(session.wait, Wait::Aside)
+}
+
 /// Locks the shards and calls the function. Nearly every command needs one shard, which is free, and there is nobody whom it
 /// might have to serve.
 #[inline(always)]
 fn run_on_data(
     worker: &mut Worker,
     session: &mut Session,
-    row: &CommandRow,
+    row: &'static CommandRow,
     call: &Call,
     function: DataFn,
     args: &mut Args<'_>,
@@ -247,7 +254,7 @@ fn run_on_data(
 fn run_on_shards(
     worker: &mut Worker,
     session: &mut Session,
-    row: &CommandRow,
+    row: &'static CommandRow,
     call: &Call,
     function: DataFn,
     args: &mut Args<'_>,
@@ -261,12 +268,21 @@ fn run_on_shards(
     };
     let ticket = Ticket { thread: thread as u32, client: session.id() };
     let mut attempt = session.resumed_attempt.take().unwrap_or_else(|| Attempt::new(ticket));
+    let mut may_leave = aside::may_leave(shared, session);
     let mut data = loop {
         let Ok(guard) = keyspace.shards().lock_or_park(&mut locks, &mut attempt) else {
             return (Ok(()), worker.wait_for_shard(session, attempt));
         };
         let data = keyspace.view(guard, &worker.context, &mut worker.effects, session.db);
         if !row.flags.has(WRITE) || data.nobody_waits() {
+            if may_leave && aside::is_long(&data, row, words) {
+                drop(data);
+                match aside::leave(worker, session, row, function, words) {
+                    Some(flow) => return (Ok(()), flow),
+                    None => may_leave = false,
+                }
+                continue;
+            }
             break data;
         }
         match blocking::shards_to_serve(&data, row, words) {

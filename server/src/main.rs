@@ -5,6 +5,7 @@ mod admin;
 mod admission;
 mod aftermath;
 mod alerts;
+mod aside;
 mod blocking;
 mod calendar;
 mod client_memory;

@@ -25,6 +25,8 @@ pub enum Wait {
     Pause,
     /// Another thread's work, whose end brings the reply.
     Answer,
+    /// Its command, which runs on a thread of its own.
+    Aside,
     /// A key with something to take.
     Key { waiter: Arc<ochre_keyspace::Waiter>, timer: Option<TimerId> },
 }

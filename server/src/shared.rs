@@ -77,6 +77,8 @@ pub enum Message {
     WalkOn,
     /// The reply of a command whose client waits for another thread's work.
     Answer { client: u64, write: Answer },
+    /// A command that ran on a thread of its own.
+    Ran(Box<crate::aside::Ran>),
     /// Whoever sent it waits until every loop has ended the command that it ran.
     Quiet(Arc<crate::persistence::shutdown::QuietPoint>),
     /// The log has got further, and replies or replicas wait for that.
@@ -143,6 +145,8 @@ impl Desk {
 /// Shared by all threads of the server.
 pub struct Shared {
     pub settings: Settings,
+    /// Commands that run on threads of their own.
+    pub aside: AtomicUsize,
     pub keyspace: Keyspace,
     pub commands: Table<Run>,
     pub typed: crate::small_clients::TypedRows,

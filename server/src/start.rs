@@ -89,6 +89,7 @@ fn serve(
     let backend = settings_view::io_backend(&settings);
     // The loops borrow it on every command, and it lives as long as the process.
     let shared: &'static Shared = Box::leak(Box::new(Shared {
+        aside: Default::default(),
         keyspace: Keyspace::new(options, Shared::waker_of(&desks)),
         typed: crate::small_clients::TypedRows::new(&commands),
         commands,

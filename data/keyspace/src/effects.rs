@@ -84,6 +84,20 @@ pub struct Stats {
     pub expired_fields: Cell<u64>,
 }
 
+impl Stats {
+    /// Adds what another thread has counted.
+    pub fn add(&self, other: &Stats) {
+        for (own, others) in [
+            (&self.keyspace_hits, &other.keyspace_hits),
+            (&self.keyspace_misses, &other.keyspace_misses),
+            (&self.expired_keys, &other.expired_keys),
+            (&self.expired_fields, &other.expired_fields),
+        ] {
+            own.set(own.get() + others.get());
+        }
+    }
+}
+
 /// The effects of the command that runs, and counters since they were last collected. One a thread, reused.
 #[derive(Default)]
 pub struct Effects {

@@ -208,6 +208,15 @@ impl<'a> Locked<'a> {
         }
     }
 
+    /// Number of members of the set or sorted set at `key`, if it is a large one; 0 for anything else. No access.
+    pub fn members(&self, key: &Key<'_>) -> usize {
+        match self.peek(key).map(|entry| entry.view()) {
+            Some(View::Object(Object::Set(set))) => set.view().len(),
+            Some(View::Object(Object::SortedSet(set))) => set.as_ref().len(),
+            _ => 0,
+        }
+    }
+
     /// The bytes of the structured value at `key`, if there is one. No access.
     #[cold]
     pub fn structured(&self, key: &Key<'_>) -> Option<&[u8]> {
@@ -703,8 +712,8 @@ impl<'a> Locked<'a> {
     }
 
     /// Locks more shards and waits for them: for a script, which cannot be undone. One script at a time may do so.
-    pub fn extend_waiting(&mut self, more: &ShardSet) {
-        self.guard.extend_waiting(more);
+    pub fn extend_waiting(&mut self, more: &ShardSet, meanwhile: impl FnMut()) {
+        self.guard.extend_waiting(more, meanwhile);
     }
 
     // ---- places ----

@@ -46,7 +46,7 @@ pub fn check_of_script(
     let Err(denied) = session.user.check(&call) else { return check_patterns(&session.user, &call) };
     refuse(shared, &session.client, &session.user, row, words, denied, Context::Lua);
     let text = describe_refusal(&session.user, row, denied, None);
-    Err(Error::text(format!("NOPERM ACL failure in script: {text}")))
+    Err(Error::text(format!("ERR ACL failure in script: {text}")))
 }
 
 /// Whether a script of the session's user may run a command (`redis.acl_check_cmd`); nothing is noted.

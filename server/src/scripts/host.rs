@@ -11,7 +11,7 @@ use crate::commands::SessionCall;
 use crate::dispatch::{Flow, reaches_data, shards_of};
 use crate::shared::{CommandRow, Message, Run};
 use crate::tracking;
-use ochre_collections::hash;
+use ochre_collections::{ShardSet, hash};
 use ochre_commands::spec::{DENYOOM, MAY_REPLICATE, NOSCRIPT, WRITE};
 use ochre_commands::{Args, Error, Locked};
 use ochre_resp::{Args as Words, Protocol, Reply};
@@ -94,13 +94,13 @@ impl<'h, 'c, 'd> ScriptHost<'h, 'c, 'd> {
         let before = self.data.held().len();
         let needed = shards_of(self.data.keyspace(), row, words);
         if !self.data.held().contains_all(&needed) {
-            self.data.extend_waiting(&needed);
+            self.wait_for(&needed);
         }
         while row.flags.has(WRITE)
             && !self.data.nobody_waits()
             && let Some(more) = blocking::shards_to_serve(self.data, row, words)
         {
-            self.data.extend_waiting(&more);
+            self.wait_for(&more);
         }
         if self.is_overdue && self.data.held().len() > before {
             let held = self.data.held();
@@ -109,6 +109,29 @@ impl<'h, 'c, 'd> ScriptHost<'h, 'c, 'd> {
                     overdue.shards.extend_from(&held);
                 }
             });
+        }
+    }
+
+    /// Locks more shards, however long others hold them. If that is long, this loop's other clients are served meanwhile, as far as
+    /// they do not want what the script holds.
+    fn wait_for(&mut self, shards: &ShardSet) {
+        let ScriptHost { call, data, is_overdue, .. } = self;
+        let (mut served_ns, mut is_paused) = (None, false);
+        data.extend_waiting(shards, || {
+            let now_ns = ochre_clock::monotonic_ns();
+            if now_ns - *served_ns.get_or_insert(now_ns) < SERVE_EVERY_NS {
+                return;
+            }
+            if !*is_overdue && !is_paused {
+                // What this client sends meanwhile is for later.
+                call.reactor.pause_receive(call.session.token);
+                is_paused = true;
+            }
+            serve_others(call);
+            served_ns = Some(ochre_clock::monotonic_ns());
+        });
+        if is_paused {
+            call.reactor.resume_receive(call.session.token);
         }
     }
 
@@ -176,6 +199,14 @@ impl<'h, 'c, 'd> ScriptHost<'h, 'c, 'd> {
         // What this client sends meanwhile is for later.
         self.call.reactor.pause_receive(session.token);
         shared.tell_all(|| Message::ScriptOverdue);
+    }
+}
+
+/// A short turn for the other clients of the loop.
+#[cold]
+fn serve_others(call: &mut SessionCall<'_>) {
+    if let Err(error) = call.worker.serve_meanwhile(call.reactor) {
+        crate::log::warning(format_args!("The event loop failed while a script ran: {error}"));
     }
 }
 
@@ -266,9 +297,7 @@ impl Host for ScriptHost<'_, '_, '_> {
         }
         if now_ns.saturating_sub(self.served_ns) >= SERVE_EVERY_NS {
             self.served_ns = now_ns;
-            if let Err(error) = self.call.worker.serve_meanwhile(self.call.reactor) {
-                crate::log::warning(format_args!("The event loop failed while a script ran: {error}"));
-            }
+            serve_others(self.call);
         }
         None
     }

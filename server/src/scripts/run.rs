@@ -136,13 +136,11 @@ fn may_run(call: &SessionCall<'_>, work: &Work, read_only: bool) -> Result<bool,
         return Ok(read_only);
     }
     let writes = !flags.has(Flags::NO_WRITES);
+    if writes && !flags.has(Flags::ALLOW_OOM) && call.worker.pressure.out_of_memory {
+        return Err(Error::OUT_OF_MEMORY);
+    }
     if read_only && writes {
         return Err(Error::fixed("ERR Can not execute a script with write flag using *_ro command."));
-    }
-    if writes && !flags.has(Flags::ALLOW_OOM) && call.worker.pressure.out_of_memory {
-        return Err(Error::fixed(
-            "OOM allow-oom flag is not set on the script, can not run it when used memory > 'maxmemory'",
-        ));
     }
     if writes {
         crate::admission::may_write(call.worker.shared)?;

@@ -48,6 +48,7 @@ impl Worker {
                     }
                 }
                 Message::Answer { client, write } => self.answer(reactor, client, write),
+                Message::Ran(ran) => self.ran_aside(reactor, *ran),
                 Message::Quiet(point) => point.pass(),
                 // The end of this turn looks at what waits for it.
                 Message::LogProgress => {}
@@ -135,6 +136,9 @@ impl Worker {
     fn run_client(&mut self, reactor: &mut Reactor, client: u64) {
         let Some(&token) = self.tokens.get(&client) else { return };
         let Some(mut session) = self.take(token) else { return };
+        if matches!(session.wait, Wait::Aside) {
+            return self.put_back(session);
+        }
         // A parked client keeps its attempt: how often it has failed decides whether it gets precedence.
         if !matches!(session.wait, Wait::Shard(_)) {
             session.wait = Wait::Nothing;

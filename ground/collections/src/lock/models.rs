@@ -112,7 +112,7 @@ fn loom_a_script_waits_for_a_shard_below_its_own() {
             loom::thread::spawn(move || {
                 let mut own = ShardSet::of(1);
                 let mut guard = shards.lock_set_blocking(&mut own);
-                guard.extend_waiting(&ShardSet::of(0));
+                guard.extend_waiting(&ShardSet::of(0), || {});
                 *guard.get_mut(0) += 1;
                 *guard.get_mut(1) += 1;
             })

@@ -405,7 +405,7 @@ impl<'a, T> Guard<'a, T> {
     /// else can lock them; those who hold them never wait, so they come free.
     ///
     /// Panics when two threads do this at the same time, because they could wait for each other: scripts run one by one.
-    pub fn extend_waiting(&mut self, more: &ShardSet) {
+    pub fn extend_waiting(&mut self, more: &ShardSet, mut meanwhile: impl FnMut()) {
         let missing = more.without(&self.held());
         if self.try_extend(&missing).is_ok() {
             return;
@@ -416,6 +416,7 @@ impl<'a, T> Guard<'a, T> {
         }
         for shard in missing.iter() {
             while !self.shards.lock_one(shard, Claim::Script, SPIN_LIMIT) {
+                meanwhile();
                 yield_now();
             }
             self.held_mut().insert(shard);

@@ -207,6 +207,43 @@ fn each_element_is_taken_once_and_only_once() {
 }
 
 #[test]
+fn each_consumer_gets_the_elements_of_a_producer_in_their_order() {
+    const PRODUCERS: usize = 3;
+    const ELEMENTS: usize = 400;
+    in_each_layout(|server| {
+        let taken: Vec<Vec<(usize, usize)>> = std::thread::scope(|scope| {
+            let consume = || {
+                let mut client = server.client();
+                let mut taken = Vec::new();
+                loop {
+                    let reply = client.run("BLPOP queue 0");
+                    let element = reply.split([' ', ']']).nth(1).expect("a list and its element");
+                    let Some((producer, number)) = element.split_once(':') else { return taken };
+                    let parse = |text: &str| text.parse().expect("a producer wrote a number");
+                    taken.push((parse(producer), parse(number)));
+                }
+            };
+            let consumers: Vec<_> = (0..4).map(|_| scope.spawn(consume)).collect();
+            let produce = |producer| {
+                let mut client = server.client();
+                (0..ELEMENTS).for_each(|number| _ = client.run(&format!("RPUSH queue {producer}:{number}")));
+            };
+            let producers: Vec<_> = (0..PRODUCERS).map(|producer| scope.spawn(move || produce(producer))).collect();
+            producers.into_iter().for_each(|producer| producer.join().expect("it pushed all"));
+            let mut client = server.client();
+            (0..4).for_each(|_| _ = client.run("RPUSH queue end"));
+            consumers.into_iter().map(|consumer| consumer.join().expect("it got its replies")).collect()
+        });
+        assert_eq!(taken.iter().map(Vec::len).sum::<usize>(), PRODUCERS * ELEMENTS);
+        for (of_consumer, producer) in taken.iter().flat_map(|taken| (0..PRODUCERS).map(move |number| (taken, number)))
+        {
+            let numbers = of_consumer.iter().filter(|(by, _)| *by == producer).map(|(_, number)| *number);
+            assert!(numbers.is_sorted(), "{of_consumer:?}");
+        }
+    });
+}
+
+#[test]
 fn a_reader_that_claims_is_served_when_an_entry_has_been_pending_for_long() {
     in_each_layout(|server| {
         let mut client = server.client();

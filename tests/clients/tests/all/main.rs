@@ -3,6 +3,7 @@
 mod acknowledge;
 mod acl;
 mod append_only;
+mod aside;
 mod blocking;
 mod clients;
 mod connections;
