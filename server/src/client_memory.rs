@@ -13,6 +13,14 @@ use std::sync::atomic::Ordering::Relaxed;
 const IDLE_BYTES: usize = size_of::<Session>() + size_of::<Client>() + 256;
 
 impl Session {
+    /// Notes how much of what the client was sent has not left yet.
+    pub fn note_unsent(&self, reactor: &mut Reactor) {
+        if self.client.output_bytes.load(Relaxed) > 0 {
+            self.client.output_bytes.store(reactor.unsent_bytes(self.token), Relaxed);
+            self.client.output_buffers.store(reactor.unsent_buffers(self.token), Relaxed);
+        }
+    }
+
     /// Bytes that this client takes; `unsent`: what the reactor holds for it.
     #[inline]
     fn memory_bytes(&self, unsent: usize) -> usize {
@@ -112,6 +120,11 @@ impl Worker {
                 self.shared.desks[client.thread as usize].post(message);
             }
         }
+    }
+
+    /// Notes how much of what the clients of this loop were sent has not left yet.
+    pub fn note_unsent(&self, reactor: &mut Reactor) {
+        self.sessions().for_each(|session| session.note_unsent(reactor));
     }
 
     /// Looks at those that have not read all of what they were sent: their figures change without a word from them, and so does

@@ -13,6 +13,17 @@ use std::sync::{Mutex, PoisonError};
 #[derive(Default)]
 pub struct OpenListeners(Mutex<Vec<OwnedFd>>);
 
+impl OpenListeners {
+    /// Stops listening at once.
+    pub fn close(&self) {
+        for listener in self.0.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+            // A socket of the other end's kind, but what is shut down here is any socket: it stops listening at once and frees its
+            // port, whenever its loop gets to close it. If it listens no more already, that is as well.
+            let _ = TcpStream::from(listener).shutdown(Shutdown::Both);
+        }
+    }
+}
+
 /// A TCP listener, and what those who connect to it speak.
 pub struct Listener {
     pub socket: ListeningSocket,
@@ -37,12 +48,8 @@ pub fn open(shared: &Shared) -> Result<Option<ListeningSocket>, String> {
 /// # Errors
 /// As `open`; nothing listens on TCP then.
 pub fn listen_anew(shared: &Shared) -> Result<(), String> {
+    shared.listeners.close();
     let mut open = shared.listeners.0.lock().unwrap_or_else(PoisonError::into_inner);
-    for listener in open.drain(..) {
-        // A socket of the other end's kind, but what is shut down here is any socket: it stops listening at once and frees its
-        // port, whenever its loop gets to close it. If it listens no more already, that is as well.
-        let _ = TcpStream::from(listener).shutdown(Shutdown::Both);
-    }
     let listeners = open_tcp(&shared.settings)?;
     for listener in &listeners {
         let copy = listener.socket.as_fd().try_clone_to_owned();

@@ -12,6 +12,7 @@ use ochre_collections::{Gauge, ShardSet};
 use ochre_keyspace::{EvictionPool, EvictionRules, Order, Search};
 use ochre_resp::Args as Words;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// What one event loop knows of the limit.
 #[derive(Default)]
@@ -39,6 +40,43 @@ pub struct SharedPressure {
     over_total_ns: AtomicU64,
     /// Buffers for replicas; whoever owns them says how large they are.
     pub replica_buffer_bytes: AtomicUsize,
+    /// Messages to those who track keys, ever.
+    pub notice_bytes: AtomicUsize,
+    /// Those that evictions caused of late.
+    echo: Mutex<Echo>,
+}
+
+/// What evictions cost before they help: messages to those who track the keys, which take memory until they have been sent. If
+/// they counted, each eviction would make several others necessary, until no key were left.
+#[derive(Default)]
+struct Echo {
+    began_ns: u64,
+    /// Caused since then, and in the time before of the same length.
+    bytes: [usize; 2],
+}
+
+impl Echo {
+    /// After so long messages have been sent, or count as memory of those who do not read them.
+    const SPAN_NS: u64 = 50_000_000;
+
+    fn turn(&mut self, now_ns: u64) {
+        let spans = now_ns.saturating_sub(self.began_ns) / Self::SPAN_NS;
+        if spans > 0 {
+            self.bytes = [0, if spans == 1 { self.bytes[0] } else { 0 }];
+            self.began_ns = now_ns;
+        }
+    }
+
+    fn add(&mut self, now_ns: u64, bytes: usize) {
+        self.turn(now_ns);
+        self.bytes[0] += bytes;
+    }
+
+    /// What does not count now; never so much that the limit would mean nothing.
+    fn bytes(&mut self, now_ns: u64, limit_bytes: usize) -> usize {
+        self.turn(now_ns);
+        (self.bytes[0] + self.bytes[1]).min((limit_bytes / 100).max(1 << 20))
+    }
 }
 
 impl SharedPressure {
@@ -53,6 +91,10 @@ impl SharedPressure {
     /// Counts from zero (CONFIG RESETSTAT).
     pub fn reset(&self) {
         self.over_total_ns.store(0, Ordering::Relaxed);
+    }
+
+    fn echo(&self) -> MutexGuard<'_, Echo> {
+        self.echo.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn note(&self, is_over: bool) {
@@ -141,7 +183,12 @@ impl Pressure {
         // What is on its way to be freed is looked at first: freed in between it counts twice, which only lets somebody in.
         let going_bytes = shared.lazyfree.pending_bytes();
         let uncounted_bytes = uncounted_bytes(shared);
-        let rest_bytes = going_bytes + uncounted_bytes + snapshot_bytes;
+        // Without those who track keys there is none, and nobody to lock it with.
+        let echo_bytes = match shared.pressure.notice_bytes.load(Ordering::Relaxed) {
+            0 => 0,
+            _ => shared.pressure.echo().bytes(ochre_clock::monotonic_ns(), self.limit_bytes),
+        };
+        let rest_bytes = going_bytes + uncounted_bytes + snapshot_bytes + echo_bytes;
         self.gauge.refresh().saturating_sub(rest_bytes).saturating_sub(self.limit_bytes)
     }
 }
@@ -173,11 +220,14 @@ fn evict(worker: &mut Worker) {
 /// Evicts keys that take so many bytes; says whether some are left. What evictions cost elsewhere, as messages to those who
 /// track keys, is not looked at: it would make more keys go, and more messages.
 fn evict_bytes(worker: &mut Worker, excess: usize) -> bool {
+    let shared = worker.shared;
     let Some(rules) = worker.pressure.rules else {
         worker.pressure.out_of_memory = true;
         return true;
     };
     let began_ns = ochre_clock::monotonic_ns();
+    let notice_bytes = || shared.pressure.notice_bytes.load(Ordering::Relaxed);
+    let notice_bytes_before = notice_bytes();
     let elapsed_ns = || ochre_clock::monotonic_ns() - began_ns;
     let (mut tries, mut evicted_bytes) = (0_u32, 0);
     let is_over = loop {
@@ -198,6 +248,10 @@ fn evict_bytes(worker: &mut Worker, excess: usize) -> bool {
             break true;
         }
     };
+    let echo_bytes = notice_bytes().wrapping_sub(notice_bytes_before);
+    if echo_bytes > 0 {
+        shared.pressure.echo().add(began_ns, echo_bytes);
+    }
     // The command that runs next begins now.
     if tries >= TRIES_BETWEEN_LOOKS {
         note_latency(worker, elapsed_ns());
@@ -256,7 +310,21 @@ fn evict_one(worker: &mut Worker, rules: &EvictionRules) -> Evicted {
 
 #[cfg(test)]
 mod tests {
-    use super::patience_ns;
+    use super::{Echo, patience_ns};
+
+    #[test]
+    fn an_echo_dies_away_and_never_hides_the_limit() {
+        let (mut echo, limit) = (Echo::default(), 1 << 30);
+        echo.add(0, 700);
+        echo.add(Echo::SPAN_NS - 1, 300);
+        assert_eq!(echo.bytes(Echo::SPAN_NS - 1, limit), 1000);
+        echo.add(Echo::SPAN_NS, 1);
+        assert_eq!(echo.bytes(Echo::SPAN_NS, limit), 1001);
+        assert_eq!(echo.bytes(2 * Echo::SPAN_NS, limit), 1);
+        assert_eq!(echo.bytes(4 * Echo::SPAN_NS, limit), 0);
+        echo.add(4 * Echo::SPAN_NS, limit);
+        assert_eq!(echo.bytes(4 * Echo::SPAN_NS, limit), limit / 100);
+    }
 
     #[test]
     fn tenacity_is_patience() {

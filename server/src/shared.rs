@@ -293,6 +293,8 @@ impl Shared {
     /// Asks every loop to end.
     pub fn stop(&self) {
         self.shutting_down.store(true, Ordering::SeqCst);
+        // Nobody may come in who finds nobody at home.
+        self.listeners.close();
         self.tell_all(|| Message::Stop);
     }
 }

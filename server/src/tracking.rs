@@ -10,6 +10,7 @@ use ochre_keyspace::Effects;
 use ochre_reactor::Reactor;
 use ochre_resp::{Args as Words, Protocol, Reply};
 use ochre_tracking::{Bytes, Mode, Notice, Registry};
+use std::sync::atomic::Ordering;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The channel on which clients of RESP2 get the messages that another client redirects to them.
@@ -144,12 +145,17 @@ fn post(shared: &Shared, notice: Notice) {
             None => (mode.thread, None),
         },
     };
+    let bytes = keys.iter().flatten().map(|key| key.len() + NOTICE_BYTES).sum();
+    shared.pressure.notice_bytes.fetch_add(bytes, Ordering::Relaxed);
     let message = match target {
         Some(target) => Message::Invalidate { client: target, is_redirected: target != client, keys },
         None => Message::RedirectionBroken { client },
     };
     shared.desks[thread as usize].post(message);
 }
+
+/// What a message takes beside the key, about: in the mailbox, and as a buffer of its own that waits to be sent.
+const NOTICE_BYTES: usize = 512;
 
 /// Writes the message that a client may not use what it holds of `keys`, or anything when there are none.
 fn write(reply: &mut Reply<'_>, keys: Option<&[Bytes]>) {

@@ -236,7 +236,7 @@ fn load_segment(
 fn load_preamble(shared: &'static Shared, file: &mut File) -> Result<(Vec<u8>, u64), String> {
     let options = LoadOptions { keeps_expired: true, is_on_loop: true, ..LoadOptions::default() };
     let loaded = load_rdb(shared, &mut *file, options).map_err(|error| error.to_string())?;
-    super::load_file::load_functions(shared, &loaded).map_err(|error| error.to_string())?;
+    super::load_file::load_functions(shared, &loaded, true).map_err(|error| error.to_string())?;
     file.seek(SeekFrom::Start(loaded.bytes)).map_err(|error| error.to_string())?;
     Ok((Vec::new(), loaded.bytes))
 }

@@ -31,6 +31,8 @@ const EMPTY_KEYS_LOGGED_MAX: u64 = 10;
 pub struct LoadOptions {
     /// Keys that are there already are replaced; otherwise they are an error.
     pub merge: bool,
+    /// Libraries of functions that are there already are an error.
+    pub refuses_libraries: bool,
     /// Keys whose deadline has passed are kept: what follows in the log may still speak of them.
     pub keeps_expired: bool,
     /// The caller is the thread of the first event loop: when it is the only one, it has the keyspace for itself.

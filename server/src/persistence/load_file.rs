@@ -37,7 +37,7 @@ pub fn load(shared: &'static Shared, options: LoadOptions) -> Result<Option<Load
     }
     shared.loading.begin(shared, metadata.len());
     let result = load_rdb(shared, file, options).and_then(|loaded| {
-        load_functions(shared, &loaded)?;
+        load_functions(shared, &loaded, !options.refuses_libraries)?;
         Ok(loaded)
     });
     shared.loading.end(shared);
@@ -51,17 +51,19 @@ pub fn load(shared: &'static Shared, options: LoadOptions) -> Result<Option<Load
     Ok(Some(loaded))
 }
 
-/// Hands libraries of functions to whoever runs them.
+/// Hands libraries of functions to whoever runs them; `replaces` those of the same name.
 ///
 /// # Errors
 /// When the code of a library does not load.
-pub fn load_functions(shared: &Shared, loaded: &Loaded) -> Result<(), super::load::LoadError> {
+pub fn load_functions(shared: &Shared, loaded: &Loaded, replaces: bool) -> Result<(), super::load::LoadError> {
     if loaded.functions.is_empty() {
         return Ok(());
     }
-    crate::scripts::thread::load_libraries(shared, &loaded.functions).map_err(|error| super::load::LoadError {
-        offset: loaded.bytes,
-        reason: format!("a library of functions can't be loaded: {error}"),
+    crate::scripts::thread::load_libraries(shared, &loaded.functions, replaces).map_err(|error| {
+        super::load::LoadError {
+            offset: loaded.bytes,
+            reason: format!("a library of functions can't be loaded: {error}"),
+        }
     })
 }
 

@@ -150,16 +150,16 @@ impl ThreadScripts {
     }
 }
 
-/// Loads the libraries of a file, beside and in place of those that are there.
+/// Loads the libraries of a file, beside and (when it `replaces`) in place of those that are there.
 ///
 /// # Errors
-/// When the code of one does not load.
-pub fn load_libraries(shared: &Shared, codes: &[Vec<u8>]) -> Result<(), Error> {
+/// When the code of one does not load, or it is there already.
+pub fn load_libraries(shared: &Shared, codes: &[Vec<u8>], replaces: bool) -> Result<(), Error> {
     let scripts = ThreadScripts::new()?;
     let mut libraries = Libraries::clone(&shared.scripts.functions.all());
     for code in codes {
         let (library, _) = scripts.load(code)?;
-        add(&mut libraries, library, true).map_err(Error::text)?;
+        add(&mut libraries, library, replaces).map_err(Error::text)?;
     }
     shared.scripts.functions.replace(libraries);
     Ok(())

@@ -58,9 +58,21 @@ impl Filters {
                 });
                 continue;
             }
-            all.filters.push((negated, What::read(name, args, shared)?));
+            all.add(negated, What::read(name, args, shared)?);
         }
         Ok(all)
+    }
+
+    /// Of filters of one kind the last counts, but ids come together.
+    fn add(&mut self, negated: bool, what: What) {
+        let is_same = |(known_negated, known): &&mut (bool, What)| {
+            *known_negated == negated && std::mem::discriminant(known) == std::mem::discriminant(&what)
+        };
+        match (self.filters.iter_mut().find(is_same), what) {
+            (Some((_, What::Ids(known))), What::Ids(ids)) => known.extend(ids),
+            (Some((_, known)), what) => *known = what,
+            (None, what) => self.filters.push((negated, what)),
+        }
     }
 
     /// Whether `client` passes all filters.
@@ -95,7 +107,7 @@ impl What {
             b"MAXAGE" => What::MaxAge(read_seconds(args, "maxage")?),
             b"NAME" => What::Name(text(args)?),
             b"IDLE" => What::Idle(read_seconds(args, "idle")?),
-            b"FLAGS" => What::Flags(text(args)?),
+            b"FLAGS" => What::Flags(read_flags(args.value()?)?),
             b"LIB-NAME" => What::LibraryName(text(args)?),
             b"LIB-VER" => What::LibraryVersion(text(args)?),
             b"DB" => {
@@ -152,6 +164,17 @@ fn read_seconds(args: &mut Args<'_>, name: &str) -> Result<u64, Error> {
         .filter(|seconds| *seconds > 0)
         .ok_or_else(|| Error::text(format!("ERR {name} should be greater than 0")))
 }
+
+fn read_flags(word: &[u8]) -> Result<Vec<u8>, Error> {
+    if word.iter().any(|letter| !FLAGS.contains(letter)) {
+        let flags = String::from_utf8_lossy(word);
+        return Err(Error::text(format!("ERR Unknown flags found in the provided filter: {flags}")));
+    }
+    Ok(word.to_vec())
+}
+
+/// The letters of CLIENT LIST, with those that only other servers show.
+const FLAGS: &[u8] = b"bcdeirtuxABEIMNOPRSTU";
 
 fn read_kind(word: &[u8]) -> Result<Kind, Error> {
     let kinds = [

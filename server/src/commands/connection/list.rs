@@ -90,8 +90,9 @@ fn name_of(rows: &[CommandRow], id: usize) -> Option<&str> {
     rows.iter().find_map(|row| if row.id == id { Some(row.full_name.as_str()) } else { name_of(&row.subcommands, id) })
 }
 
-/// The client that asks sees its own command as the last one.
-fn note_own_command(call: &SessionCall<'_>) {
+/// The client that asks sees its own command as the last one, and of its earlier replies what has not left yet.
+fn note_own_command(call: &mut SessionCall<'_>) {
+    call.session.note_unsent(call.reactor);
     call.session.client.last_command.store(call.row.id + 1, Relaxed);
     call.session.client.last_used_ms.store(call.worker.context.now_ms, Relaxed);
 }
@@ -120,6 +121,7 @@ pub(super) const CLIENT_LIST: Command = Command::new(Group::Connection, "LIST", 
 fn client_list(call: &mut SessionCall<'_>, args: &mut Args<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {
     let filters = Filters::read(args, call.worker.shared)?;
     note_own_command(call);
+    call.worker.note_unsent(call.reactor);
     let now_ms = call.worker.context.now_ms;
     let own = call.session.id();
     let mut text = String::new();

@@ -61,9 +61,11 @@ pub fn each(row: &CommandRow, words: Words<'_>, visit: &mut dyn FnMut(usize, Key
         }
         "georadius" | "georadiusbymember" => {
             visit(1, flags(RO | ACCESS));
-            let options =
-                (4..words.len() - 1).filter(|at| case::position(words.at(*at), &["STORE", "STOREDIST"]).is_some());
-            options.for_each(|at| visit(at + 1, flags(OW | UPDATE)));
+            // Here, too.
+            let stores = |at: &usize| case::position(words.at(*at), &["STORE", "STOREDIST"]).is_some();
+            if let Some(store) = (4..words.len() - 1).rfind(stores) {
+                visit(store + 1, flags(OW | UPDATE));
+            }
         }
         "sort_ro" => visit(1, flags(RO | ACCESS)),
         "migrate" => {

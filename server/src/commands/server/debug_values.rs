@@ -29,6 +29,8 @@ fn at_key<R>(
 pub fn object(call: &mut SessionCall<'_>, args: &mut Args<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {
     let access = call.worker.context.access;
     let list_size = call.worker.context.limits.list_max_listpack_size;
+    // Nothing is compressed, but whether it would be is what tests ask for.
+    let is_compressed = call.worker.context.limits.list_compress_depth != 0;
     let text = at_key(call, args, |entry| {
         let encoding = encoding_of(entry.view());
         let mut text = format!(
@@ -40,7 +42,7 @@ pub fn object(call: &mut SessionCall<'_>, args: &mut Args<'_>, reply: &mut Reply
             access.idle_seconds(entry.clock())
         );
         if encoding == Encoding::Quicklist {
-            describe_nodes(entry.view(), list_size, &mut text);
+            describe_nodes(entry.view(), list_size, is_compressed, &mut text);
         }
         Ok(text)
     })?;
@@ -51,14 +53,15 @@ pub fn object(call: &mut SessionCall<'_>, args: &mut Args<'_>, reply: &mut Reply
 }
 
 /// Nodes of a long list, in the words of Redis.
-fn describe_nodes(view: View<'_, Object>, list_size: i64, text: &mut String) {
+fn describe_nodes(view: View<'_, Object>, list_size: i64, is_compressed: bool, text: &mut String) {
     if let View::Object(Object::List(List::Chunked(list))) = view {
         let nodes = list.nodes().len();
         let average = list.len() as f64 / nodes.max(1) as f64;
         let _ = write!(
             text,
-            " ql_nodes:{nodes} ql_avg_node:{average:.2} ql_listpack_max:{list_size} ql_compressed:0 \
+            " ql_nodes:{nodes} ql_avg_node:{average:.2} ql_listpack_max:{list_size} ql_compressed:{} \
              ql_uncompressed_size:{}",
+            u8::from(is_compressed),
             list.memory_bytes()
         );
     }

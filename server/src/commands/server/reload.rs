@@ -69,7 +69,8 @@ fn reload_now(shared: &'static Shared, manner: Manner) -> Result<(), Error> {
     if manner.flush {
         flush(shared);
     }
-    let options = LoadOptions { merge: manner.merge, ..LoadOptions::default() };
+    let refuses_libraries = !manner.merge && !manner.flush;
+    let options = LoadOptions { merge: manner.merge, refuses_libraries, ..LoadOptions::default() };
     if let Err(error) = load_file::load(shared, options) {
         if manner.flush {
             // What is left is neither the old data nor the file's, and must not be saved over it.

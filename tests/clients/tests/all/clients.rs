@@ -144,3 +144,29 @@ fn databases_are_apart() {
         client.check("DBSIZE", "0");
     });
 }
+
+#[test]
+fn of_filters_of_one_kind_the_last_counts_and_ids_come_together() {
+    in_each_layout(|server| {
+        let (mut one, mut two) = (server.client(), server.client());
+        let (first, second) = (one.integer("CLIENT ID"), two.integer("CLIENT ID"));
+        one.check("CLIENT SETNAME one", "OK");
+        two.check("CLIENT SETNAME two", "OK");
+        let mut listed = |filters: &str| one.run(&format!("CLIENT LIST {filters}")).lines().count();
+        assert_eq!(listed(&format!("ID {first} ID {second}")), 2);
+        assert_eq!(listed("NAME none NAME two"), 1);
+        assert_eq!(listed("TYPE pubsub TYPE normal"), 2);
+        assert_eq!(listed("NOT-NAME one NOT-NAME none"), 2);
+        one.check("CLIENT LIST FLAGS NQ", "-ERR Unknown flags found in the provided filter: NQ");
+        one.check("CLIENT KILL NAME none NAME two", "1");
+    });
+}
+
+#[test]
+fn what_was_sent_is_not_shown_as_waiting() {
+    in_each_layout(|server| {
+        let mut client = server.client();
+        client.check("ECHO some", "some");
+        assert_eq!(field(&client.run("CLIENT INFO"), "omem"), "0");
+    });
+}
