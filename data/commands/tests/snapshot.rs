@@ -1,17 +1,18 @@
 //! No write path misses the snapshot's hook: random commands of every write spec run while a walk stands at random places, and
 //! what it sees must be exactly what was there at the cut.
 
+use ochre_collections::chunked::{Node, NodeRef};
 use ochre_collections::listpack::{INTEGER_TEXT_MAX, Item};
 use ochre_collections::lock::ShardSet;
-use ochre_collections::{EntryRef, Random, Value};
+use ochre_collections::{EntryRef, Listpack, Random, Value};
 use ochre_commands::spec::WRITE;
 use ochre_commands::testing::Db;
 use ochre_commands::{FAMILIES, Key};
-use ochre_keyspace::{Cut, Detached, Entry, LargeHead, Saved, Visitor, duplicate};
+use ochre_keyspace::{Cut, Detached, Entry, LargeHead, Saved, Show, Step, Visitor, duplicate};
 use ochre_values::hash::Deadline;
-use ochre_values::{Collection, Element, Hash, Limits, Object, Set, SortedSet, WalkShape};
+use ochre_values::{Collection, Element, Hash, Limits, List, Object, Set, SortedSet, Stream, StreamId, WalkShape};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 /// At least one line for each command that writes. `T`, `L`, `S`, `H`, `Z`, `X`, `P`, `G` stand for a key that mostly holds a
 /// string, list, set, hash, sorted set, stream, sketch or places; `K` for any key, `m` for a member, `n` for a small number,
@@ -85,6 +86,9 @@ const TEMPLATES: &[&str] = &[
     "LPOP L",
     "RPOP L n",
     "LSET L 0 m",
+    "RENAME L L",
+    "RENAME X X",
+    "MOVE L n",
     "LINSERT L BEFORE n m",
     "LREM L 1 n",
     "LTRIM L 0 n",
@@ -213,38 +217,155 @@ fn filled(word: &str, random: &mut Random) -> String {
 /// Puts together what a walk shows.
 #[derive(Default)]
 struct Collector {
-    seen: Vec<Saved>,
-    /// The large collection that is being shown, with its database and the number of elements that are still to come.
-    large: Option<(usize, LargeHead, Object, usize)>,
+    seen: Arc<Mutex<Vec<Saved>>>,
+    /// Large values only go on; none is begun, and nothing else is shown.
+    is_full: bool,
+}
+
+/// A large value that is being shown.
+struct Shown {
+    db: usize,
+    head: LargeHead,
+    built: Mutex<Built>,
+    to: Arc<Mutex<Vec<Saved>>>,
+}
+
+struct Built {
+    object: Object,
+    /// Elements that are still to come, as the head says.
+    left: usize,
+    /// Nodes of a list.
+    nodes: Vec<Node>,
+    /// The text or element of a list that comes in parts.
+    text: Vec<u8>,
+    group: Box<[u8]>,
+    deliveries: BTreeMap<StreamId, (u64, u64)>,
+    consumer: Option<Box<[u8]>>,
+    /// Groups, deliveries and consumers that are still to come.
+    counts: [usize; 4],
+    random: u64,
 }
 
 impl Visitor for Collector {
     fn entry(&mut self, db: usize, entry: EntryRef<'_, Object>) -> usize {
-        assert!(self.large.is_none(), "between the elements of a large collection there is nothing else");
-        self.seen.push((db, duplicate(entry)));
+        assert!(!self.is_full, "there was no room");
+        self.seen.lock().unwrap().push((db, duplicate(entry)));
         1
     }
 
     fn copied(&mut self, db: usize, entry: Entry) {
-        self.seen.push((db, entry));
+        self.seen.lock().unwrap().push((db, entry));
     }
 
-    fn large(&mut self, db: usize, head: &LargeHead) {
-        let (object, elements) = match head.shape {
+    fn large(&mut self, db: usize, head: &LargeHead) -> Option<Arc<dyn Show>> {
+        let (object, left) = match head.shape {
+            WalkShape::Text { .. } => (Object::String(Vec::new()), 1),
+            WalkShape::List { nodes } => (List::new().into_object(), nodes),
             WalkShape::Set { members } => (Set::new().into_object(), members),
             WalkShape::SortedSet { members } => (SortedSet::new().into_object(), members),
             WalkShape::Hash { fields, .. } => (Hash::new().into_object(), fields),
+            WalkShape::Stream { nodes } => (Stream::new().into_object(), nodes),
         };
-        let before = self.large.replace((db, head.clone(), object, elements));
-        assert!(before.is_none(), "one large collection at a time");
+        let built = Built {
+            object,
+            left,
+            nodes: Vec::new(),
+            text: Vec::new(),
+            group: Box::default(),
+            deliveries: BTreeMap::new(),
+            consumer: None,
+            counts: [0; 4],
+            random: head.key.len() as u64,
+        };
+        Some(Arc::new(Shown { db, head: head.clone(), built: Mutex::new(built), to: Arc::clone(&self.seen) }))
     }
 
-    fn element(&mut self, element: Element<'_>) -> usize {
-        let (_, head, object, left) = self.large.as_mut().expect("elements are of a large collection");
-        *left = left.checked_sub(1).expect("as many elements as the head says");
+    fn is_full(&mut self) -> bool {
+        self.is_full
+    }
+
+    fn free(&mut self, _: Entry) {}
+}
+
+impl Show for Shown {
+    fn has_room(&self) -> bool {
+        let random = &mut self.built.lock().unwrap().random;
+        *random = random.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(0x1405_7B7E_F767_814F);
+        !random.rotate_left(20).is_multiple_of(8)
+    }
+
+    fn element(&self, element: Element<'_>) -> usize {
+        self.built.lock().unwrap().add(element, &self.head);
+        1
+    }
+
+    fn end(&self) {
+        let mut built = self.built.lock().unwrap();
+        if built.left > 0 || built.counts != [0; 4] {
+            // It was given up.
+            return;
+        }
+        let mut object = std::mem::replace(&mut built.object, Object::String(Vec::new()));
+        match self.head.shape {
+            WalkShape::Text { bytes } => {
+                assert_eq!(built.text.len(), bytes, "as long as the head says");
+                object = Object::String(std::mem::take(&mut built.text));
+            }
+            WalkShape::List { .. } => {
+                object = List::from_nodes(std::mem::take(&mut built.nodes), &Limits::default()).into_object();
+            }
+            _ => {}
+        }
+        if let (Object::Stream(stream), Some(producers)) = (&mut object, &self.head.producers) {
+            stream.set_producers(producers.clone());
+        }
+        self.to.lock().unwrap().push((self.db, Entry::new(&self.head.key, Value::Object(object), self.head.expiry_ms)));
+    }
+}
+
+impl Built {
+    fn count_down(&mut self, what: usize) {
+        self.counts[what] = self.counts[what].checked_sub(1).expect("as many as were said");
+    }
+
+    fn add(&mut self, element: Element<'_>, head: &LargeHead) {
         let limits = Limits::default();
         let text = |item: Item<'_>| item.as_bytes(&mut [0; INTEGER_TEXT_MAX]).to_vec();
-        match (object, element) {
+        let counts = match element {
+            Element::Part { bytes, at, total } => at + bytes.len() == total,
+            Element::Member(_) | Element::Field(_) | Element::Scored(..) => true,
+            Element::Node(_) | Element::StreamNode(..) => true,
+            _ => false,
+        };
+        if counts {
+            self.left = self.left.checked_sub(1).expect("as many elements as the head says");
+        }
+        match element {
+            Element::Node(NodeRef::Packed(pack)) => {
+                return self.nodes.push(Node::Packed(Listpack::from_bytes(pack.as_bytes())));
+            }
+            Element::Node(NodeRef::Plain(text)) => return self.nodes.push(Node::Plain(text.into())),
+            Element::Part { bytes, at, total } => {
+                assert_eq!(at, self.text.len(), "parts follow each other");
+                self.text.extend_from_slice(bytes);
+                if at + bytes.len() == total && matches!(head.shape, WalkShape::List { .. }) {
+                    self.nodes.push(Node::Plain(std::mem::take(&mut self.text).into()));
+                }
+                return;
+            }
+            Element::Group { pending, .. } => {
+                self.count_down(0);
+                self.counts[1] = pending;
+                self.counts[3] = pending;
+            }
+            Element::Pending { .. } => self.count_down(1),
+            Element::Consumers(consumers) => self.counts[2] = consumers,
+            Element::Consumer { .. } => self.count_down(2),
+            Element::ConsumerPending(_) => self.count_down(3),
+            Element::StreamTotals { groups, .. } => self.counts[0] = groups,
+            _ => {}
+        }
+        match (&mut self.object, element) {
             (Object::Set(set), Element::Member(member)) => drop(set.insert(&text(member), &limits)),
             (Object::SortedSet(set), Element::Scored(member, score)) => {
                 set.upsert(&text(member), &limits, |_| Some(score));
@@ -255,28 +376,50 @@ impl Visitor for Collector {
                 assert!(pair.deadline_ms.is_none_or(|own| earliest_ms.is_some_and(|earliest| earliest <= own)));
                 hash.set(&text(pair.name), &text(pair.value), deadline, 0, &limits);
             }
-            (_, element) => panic!("{element:?} is of another type than {:?}", head.shape),
+            (Object::Stream(stream), Element::StreamNode(id, bytes)) => {
+                stream.push_node(id, bytes).expect("nodes are shown in their order");
+            }
+            (Object::Stream(stream), Element::StreamTotals { totals, .. }) => {
+                stream.set_totals(totals).expect("the totals are those of the nodes");
+            }
+            (Object::Stream(stream), Element::Group { name, last_id, entries_read, .. }) => {
+                assert!(stream.create_group(name, last_id, entries_read), "a group is shown once");
+                self.group = name.into();
+            }
+            (Object::Stream(_), Element::Pending { id, delivered_ms, deliveries }) => {
+                self.deliveries.insert(id, (delivered_ms, deliveries));
+            }
+            (Object::Stream(_), Element::Consumers(_)) => {}
+            (Object::Stream(stream), Element::Consumer { name, seen_ms, active_ms, .. }) => {
+                self.consumer = name.map(Box::from);
+                if let Some(name) = name {
+                    let group = stream.group_mut(&self.group).expect("its group was shown before");
+                    let number = group.create_consumer(name, seen_ms).expect("a consumer is shown once");
+                    group.consumer_mut(number).active_ms = active_ms;
+                }
+            }
+            (Object::Stream(stream), Element::ConsumerPending(id)) => {
+                let group = stream.group_mut(&self.group).expect("its group was shown before");
+                let (delivered_ms, deliveries) = self.deliveries.remove(&id).expect("it is pending once");
+                match &self.consumer {
+                    Some(name) => {
+                        let number = group.find_consumer(name).expect("it was just made");
+                        group.assign(id, number, delivered_ms, deliveries);
+                    }
+                    None => group.release(id, deliveries),
+                }
+            }
+            _ => panic!("an element of another type than {:?}", head.shape),
         }
-        1
     }
-
-    fn large_end(&mut self) {
-        let (db, head, object, left) = self.large.take().expect("it was begun");
-        if left == 0 {
-            self.seen.push((db, Entry::new(&head.key, Value::Object(object), head.expiry_ms)));
-        }
-    }
-
-    fn free(&mut self, _: Entry) {}
 }
 
 /// The snapshot as it comes together.
 struct Walk {
     cut: Arc<Cut>,
     ended: Vec<bool>,
-    detached: Vec<(Detached, Collector)>,
-    /// One for each shard.
-    seen: Vec<Collector>,
+    detached: Vec<Detached>,
+    seen: Collector,
 }
 
 impl Walk {
@@ -285,51 +428,46 @@ impl Walk {
         let mut guard = db.keyspace.shards().try_lock_set(&mut all).expect("nobody else uses the keyspace");
         let cut = db.keyspace.cut(&mut guard).expect("no other snapshot is being taken");
         let shards = db.keyspace.shard_count();
-        let seen = (0..shards).map(|_| Collector::default()).collect();
-        Walk { cut, ended: vec![false; shards], detached: Vec::new(), seen }
+        Walk { cut, ended: vec![false; shards], detached: Vec::new(), seen: Collector::default() }
     }
 
     fn step(&mut self, db: &Db, shard: usize, room: usize) {
-        self.take_detached();
         let mut locks = ShardSet::of(shard);
         let mut guard = db.keyspace.shards().try_lock_set(&mut locks).expect("nobody else uses the keyspace");
-        let (mut room, mut saved) = (room, Vec::new());
-        self.ended[shard] = db.keyspace.walk(&mut guard, shard, &mut room, &mut saved, &mut self.seen[shard]);
-        self.seen[0].seen.append(&mut saved);
-    }
-
-    fn take_detached(&mut self) {
-        for table in self.cut.take_detached() {
-            // A collection that was being shown when its table went is shown to the end by it.
-            let large = if table.is_showing() { self.seen[table.shard()].large.take() } else { None };
-            self.detached.push((table, Collector { seen: Vec::new(), large }));
+        let (room, mut saved) = (room, Vec::new());
+        let mut step = db.keyspace.walk(&mut guard, shard, &mut { room }, &mut saved, &mut self.seen);
+        if let Step::Elsewhere(other) = step {
+            drop(guard);
+            let mut locks = ShardSet::of(shard);
+            locks.insert(other);
+            let mut guard = db.keyspace.shards().try_lock_set(&mut locks).expect("nobody else uses the keyspace");
+            step = db.keyspace.walk(&mut guard, shard, &mut { room }, &mut saved, &mut self.seen);
+            assert!(!matches!(step, Step::Elsewhere(again) if again == other), "the value is where it is said to be");
         }
+        self.ended[shard] = step == Step::Ended;
+        self.seen.seen.lock().unwrap().append(&mut saved);
     }
 
     fn step_detached(&mut self) {
-        self.take_detached();
-        for (mut table, mut collector) in std::mem::take(&mut self.detached) {
-            let (mut room, mut saved) = (3, Vec::new());
-            if table.walk(&mut room, &mut saved, &mut collector) {
-                self.seen[0].seen.append(&mut collector.seen);
-            } else {
-                self.detached.push((table, collector));
-            }
-            self.seen[0].seen.append(&mut saved);
-        }
+        self.detached.extend(self.cut.take_detached());
+        let mut saved = Vec::new();
+        let seen = &mut self.seen;
+        self.detached.retain_mut(|table| table.walk(&mut 3, &mut saved, seen) != Step::Ended);
+        self.seen.seen.lock().unwrap().append(&mut saved);
     }
 
     fn finish(mut self, db: &Db) -> Vec<Saved> {
+        self.seen.is_full = false;
         while let Some(shard) = self.ended.iter().position(|ended| !ended) {
             self.step(db, shard, 5);
         }
-        self.take_detached();
+        self.step_detached();
         while !self.detached.is_empty() {
             self.step_detached();
         }
         assert_eq!(self.cut.saved_bytes(), 0, "all that was saved has been taken");
         db.keyspace.end_cut();
-        self.seen.into_iter().flat_map(|collector| collector.seen).collect()
+        std::mem::take(&mut *self.seen.seen.lock().unwrap())
     }
 }
 
@@ -440,6 +578,7 @@ fn scenario(seed: u64) {
             history.push(disturb(&mut db, random));
             if random.below(hurry) == 0 {
                 let shard = random.below(db.keyspace.shard_count());
+                walk.seen.is_full = random.below(4) == 0;
                 walk.step(&db, shard, random.below(5));
                 history.push(format!("-- a step in shard {shard}"));
             }

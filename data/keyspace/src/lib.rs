@@ -27,7 +27,7 @@ pub use key::Key;
 pub use keyspace::{Context, Database, Keyspace, Options, Shard};
 pub use locked::{Expiry, Locked, WrongType, collection_of, duplicate, kind_of};
 pub use restore::entry_of;
-pub use snapshot::{Cut, Detached, LargeHead, Saved, Visitor, bytes_of};
+pub use snapshot::{Cut, Detached, LargeHead, Saved, Show, Step, Visitor, bytes_of};
 pub use strings::Text;
 pub use unit::{Unit, write_command, write_select};
 pub use waiters::{Block, Waiter, Waiters};

@@ -3,6 +3,7 @@
 use crate::edit::{Edit, small_pack};
 use crate::effects::{Effects, Event, Garbage, LogMode, count};
 use crate::keyspace::{Context, Database, Keyspace, Shard};
+use crate::snapshot::Place;
 use crate::strings::{Text, value_of};
 use crate::{Block, Class, Entry, Ghosts, Key, Waiter};
 use ochre_collections::lock::{Guard, ShardSet};
@@ -394,20 +395,18 @@ impl<'a> Locked<'a> {
         self.discard_from(self.db, key)
     }
 
-    /// Takes the entry of `key` out, with its deadline and clock.
-    pub fn take(&mut self, key: &Key<'_>) -> Option<Entry> {
+    /// Moves the entry of `key`, with its deadline and clock, to `new` in database `db`, in place of what is there; says whether
+    /// there was one.
+    pub fn move_entry(&mut self, key: &Key<'_>, db: usize, new: &Key<'_>) -> bool {
         self.expire_if_due(key);
-        self.take_from(self.db, key)
-    }
-
-    fn take_from(&mut self, db: usize, key: &Key<'_>) -> Option<Entry> {
-        let database = self.database_mut_in(db, key);
-        let mut slot = database.table.find(key.hash(), key.bytes())?;
-        database.cut.before_move(&mut slot);
+        let database = self.database_mut(key);
+        let Some(mut slot) = database.table.find(key.hash(), key.bytes()) else { return false };
+        let place = database.cut.before_move(&mut slot);
         let entry = slot.remove();
         database.deadlines -= usize::from(entry.as_ref().expiry_ms().is_some());
-        self.note_loss(db, key);
-        Some(entry)
+        self.note_loss(self.db, key);
+        self.put_shown(db, new, entry, place);
+        true
     }
 
     /// Evicts the entry of `key`; says whether there was one.
@@ -428,8 +427,13 @@ impl<'a> Locked<'a> {
         true
     }
 
-    /// Puts an entry that `take` gave under `key` of database `db`, in place of what is there.
+    /// Puts an entry under `key` of database `db`, in place of what is there.
     pub fn put_entry(&mut self, db: usize, key: &Key<'_>, entry: Entry) {
+        self.put_shown(db, key, entry, None);
+    }
+
+    /// As `put_entry`, for one that a snapshot may be looking for in `place`.
+    fn put_shown(&mut self, db: usize, key: &Key<'_>, entry: Entry, place: Option<std::sync::Arc<Place>>) {
         self.discard_from(db, key);
         let mut entry = entry.with_key(key.bytes());
         let deadline = entry.as_ref().expiry_ms();
@@ -437,9 +441,13 @@ impl<'a> Locked<'a> {
             View::Object(object) => object.next_expiry_ms(),
             _ => None,
         };
+        let shard = self.keyspace.shard_of(key);
         let database = self.database_mut_in(db, key);
         entry.as_mut().set_epoch(database.cut.epoch(key.hash()));
         database.table.insert_new(key.hash(), entry);
+        if let Some(place) = place {
+            database.cut.receive(shard, key.hash(), key.bytes(), place);
+        }
         if let Some(deadline) = next_expiry_ms {
             database.table.note_deadline(key.hash(), deadline);
         }

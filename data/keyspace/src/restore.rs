@@ -32,7 +32,7 @@ fn packed_of(object: &Object) -> Option<(Packing, &[u8])> {
         Object::Set(set) => small_pack(set),
         Object::Hash(hash) => small_pack(hash),
         Object::SortedSet(set) => small_pack(set),
-        Object::String(_) | Object::Stream(_) | Object::Structured(_) => None,
+        Object::String(_) | Object::WalkedString(_) | Object::Stream(_) | Object::Structured(_) => None,
     }
 }
 

@@ -7,12 +7,18 @@
 //!
 //! The walk takes the marks away as it passes, so that none is left when it ends, also when the snapshot was given up.
 
+mod large;
+
+pub use large::{LargeHead, Show};
+
 use crate::keyspace::{Database, Keyspace, Shard};
 use crate::locked::duplicate;
 use crate::{DatabaseSize, Entry};
+pub(crate) use large::Place;
+use large::{Guest, Large, LargeStep};
 use ochre_collections::lock::Guard;
 use ochre_collections::{EntryRef, Slot, Table, Value, View, hash};
-use ochre_values::{Element, Object, WalkShape};
+use ochre_values::Object;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -53,7 +59,9 @@ impl Cut {
     /// Nobody wants the rest: nothing more is saved. The walk has to go on to its end all the same.
     pub fn give_up(&self) {
         self.given_up.store(true, Ordering::Relaxed);
-        self.lock_detached().clear();
+        for mut table in self.take_detached() {
+            table.cut.take_saved(&mut Vec::new());
+        }
     }
 
     /// Whether nobody wants the rest.
@@ -79,43 +87,27 @@ struct Open {
     cut: Arc<Cut>,
     /// The database's number at the cut; SWAPDB does not change it.
     db: usize,
+    shard: usize,
     /// Keys from this position on are still to come.
     position: u64,
-    saved: Vec<Entry>,
-    /// Large collections whose walk has begun, the one that is being shown first.
+    /// With their bytes, about.
+    saved: Vec<(Entry, usize)>,
+    /// Large values that are to be shown piece by piece, the one that is being shown first. Each may have moved elsewhere since.
     large: VecDeque<Large>,
-}
-
-/// A large collection that is shown piece by piece.
-struct Large {
-    hash: u64,
-    /// What the snapshot says of it; taken when it has been said.
-    head: LargeHead,
-    is_begun: bool,
-    /// The entry, once it has left the table.
-    own: Option<Entry>,
-}
-
-/// What stands before the elements of a large collection.
-#[derive(Clone, Debug)]
-pub struct LargeHead {
-    pub key: Box<[u8]>,
-    pub expiry_ms: Option<u64>,
-    /// The access clock at the cut.
-    pub clock: u32,
-    pub shape: WalkShape,
 }
 
 /// What a database's table knows of the snapshot that is being taken.
 pub(crate) struct TableCut {
-    /// Changes of keys from this position on are to be looked at: all while a large collection is being shown.
+    /// Changes of keys from this position on are to be looked at: all while a large value of this table is being shown.
     from: u64,
     open: Option<Box<Open>>,
+    /// The large values in this table that are being shown, whichever table they were in at the cut.
+    guests: Vec<Guest>,
 }
 
 impl Default for TableCut {
     fn default() -> Self {
-        TableCut { from: NOTHING_TO_COME, open: None }
+        TableCut { from: NOTHING_TO_COME, open: None, guests: Vec::new() }
     }
 }
 
@@ -149,46 +141,67 @@ impl TableCut {
         self.open.as_ref().is_some_and(|open| hash >> POSITION_SHIFT >= open.position)
     }
 
-    /// Begins the walk through a large collection; says no when it is none.
+    /// Begins the walk through a large value; says no when it is none.
     fn begin_large(&mut self, slot: &mut Slot<'_, Entry>) -> bool {
         let Some(open) = &mut self.open else { return false };
-        let (hash, item) = (slot.hash(), slot.item());
-        let (key, expiry_ms, clock) = (Box::from(item.key()), item.expiry_ms(), item.clock());
-        let elements_min = open.cut.large_elements_min;
-        let Some(shape) = slot.object_mut().and_then(|object| object.begin_walk(elements_min)) else { return false };
-        let head = LargeHead { key, expiry_ms, clock, shape };
-        open.large.push_back(Large { hash, head, is_begun: false, own: None });
-        self.from = 0;
+        let Some(head) = LargeHead::begin(slot, open.cut.large_elements_min) else { return false };
+        let place = Place::at(open.shard);
+        self.guests.push(Guest { hash: slot.hash(), key: head.key.clone(), place: Arc::clone(&place) });
+        open.large.push_back(Large::new(head, place));
+        self.settle();
         true
     }
 
-    /// Must be called before the entry in `slot` is taken to another place. If it is being shown, a copy goes on in its place:
-    /// that takes time in proportion to the collection.
+    /// From where on changes are to be looked at.
+    fn settle(&mut self) {
+        let position = self.open.as_ref().map_or(NOTHING_TO_COME, |open| open.position);
+        self.from = if self.guests.is_empty() { position } else { 0 };
+    }
+
+    /// Must be called before the entry in `slot` is taken to another place. If it is being shown, that goes on there: what this
+    /// answers is for [`TableCut::receive`].
     #[inline]
-    pub(crate) fn before_move(&mut self, slot: &mut Slot<'_, Entry>) {
-        if self.reaches(slot.hash()) {
-            self.save_moved(slot);
-        }
+    pub(crate) fn before_move(&mut self, slot: &mut Slot<'_, Entry>) -> Option<Arc<Place>> {
+        if self.reaches(slot.hash()) { self.save_moved(slot) } else { None }
     }
 
     #[cold]
-    fn save_moved(&mut self, slot: &mut Slot<'_, Entry>) {
+    fn save_moved(&mut self, slot: &mut Slot<'_, Entry>) -> Option<Arc<Place>> {
         self.save_copy(slot);
-        let Some(copy) = slot.object_mut().filter(|object| object.is_walked()).map(Object::split_walked) else {
-            return;
-        };
-        let entry = Entry::new(slot.key(), Value::Object(copy), None);
-        self.adopt(slot.hash(), entry);
+        let is_walked = matches!(slot.view(), View::Object(object) if object.is_walked());
+        if is_walked { self.take_guest(slot.hash(), slot.key()) } else { None }
     }
 
-    /// The walk goes on with an entry that has left the table.
-    fn adopt(&mut self, hash: u64, entry: Entry) {
-        let key = entry.as_ref().key();
-        let open = self.open.as_mut().expect("a table that the cut reaches has it open");
-        let of_key = |large: &&mut Large| large.own.is_none() && large.hash == hash && *large.head.key == *key;
-        if let Some(large) = open.large.iter_mut().find(of_key) {
-            large.own = Some(entry);
+    /// An entry that is being shown has come into the table, in a shard of this number.
+    #[cold]
+    pub(crate) fn receive(&mut self, shard: usize, hash: u64, key: &[u8], place: Arc<Place>) {
+        place.move_to(shard);
+        self.guests.push(Guest { hash, key: key.into(), place });
+        self.settle();
+    }
+
+    /// Takes all values that are being shown out of the table.
+    fn send_guests_off(&mut self, table: &mut Table<Entry>) {
+        for guest in std::mem::take(&mut self.guests) {
+            let slot = table.find(guest.hash, &guest.key).expect("a guest is in its table");
+            guest.place.adopt(slot.remove());
         }
+        self.settle();
+    }
+
+    /// Forgets a value that is being shown, and tells where that says it is.
+    fn take_guest(&mut self, hash: u64, key: &[u8]) -> Option<Arc<Place>> {
+        let at = self.guests.iter().position(|guest| guest.hash == hash && *guest.key == *key)?;
+        let guest = self.guests.swap_remove(at);
+        self.settle();
+        Some(guest.place)
+    }
+
+    /// The walk goes on with an entry that has left the table for good, unless nobody wants it: then it is answered.
+    fn adopt(&mut self, hash: u64, entry: Entry) -> Option<Entry> {
+        let Some(place) = self.take_guest(hash, entry.as_ref().key()) else { return Some(entry) };
+        place.adopt(entry);
+        None
     }
 
     /// Must be called before the value in `slot` is replaced as a whole: a large value goes to the snapshot without a copy, and
@@ -216,7 +229,8 @@ impl TableCut {
             let saved = Entry::new(&key, Value::Object(object), expiry_ms);
             saved.as_ref().touch(clock);
             if is_walked {
-                return self.adopt(slot.hash(), saved);
+                drop(self.adopt(slot.hash(), saved));
+                return;
             }
             self.push(saved);
         }
@@ -231,14 +245,10 @@ impl TableCut {
 
     #[cold]
     fn offer_reached(&mut self, hash: u64, entry: Entry) -> Option<Entry> {
-        if !self.wants() {
-            return Some(entry);
-        }
         if matches!(entry.as_ref().view(), View::Object(object) if object.is_walked()) {
-            self.adopt(hash, entry);
-            return None;
+            return self.adopt(hash, entry);
         }
-        if !self.is_to_come(hash) || entry.as_ref().epoch() == MARKED {
+        if !self.wants() || !self.is_to_come(hash) || entry.as_ref().epoch() == MARKED {
             return Some(entry);
         }
         self.push(entry);
@@ -257,72 +267,64 @@ impl TableCut {
 
     fn push(&mut self, entry: Entry) {
         let open = self.open.as_mut().expect("a table that the cut reaches has it open");
-        open.cut.saved_bytes.fetch_add(bytes_of(&entry), Ordering::Relaxed);
-        open.saved.push(entry);
+        let bytes = bytes_of(&entry);
+        open.cut.saved_bytes.fetch_add(bytes, Ordering::Relaxed);
+        open.saved.push((entry, bytes));
     }
 
-    /// Shows the next entries that are still to come, until `room` (what the visitor answers, summed) is used up. Says whether the
-    /// table has been walked to its end.
-    fn walk(&mut self, table: &mut Table<Entry>, room: &mut usize, visitor: &mut dyn Visitor) -> bool {
-        let Some(open) = &mut self.open else { return true };
-        while *room > 0 && !open.large.is_empty() {
-            open.walk_large(table, room, visitor);
-        }
-        if open.large.is_empty() && open.position != NOTHING_TO_COME && *room > 0 {
-            open.walk_entries(table, room, visitor);
-        }
-        self.from = if open.large.is_empty() { open.position } else { 0 };
-        self.from == NOTHING_TO_COME
+    /// Shows the next of the large values that have been begun. It may be in a shard of `guard`, or on its way out.
+    fn walk_large(
+        mut large: Large,
+        guard: Option<&mut Guard<'_, Shard>>,
+        given_up: bool,
+        db: usize,
+        room: &mut usize,
+        visitor: &mut dyn Visitor,
+    ) -> (LargeStep, Option<Large>) {
+        let step = large.walk(guard, given_up, db, room, visitor);
+        (step, (step != LargeStep::Ended).then_some(large))
     }
 
-    /// Whether the elements of a large collection are being shown.
+    /// Shows the next entries that are still to come, unless something large comes first.
+    fn walk_entries(&mut self, table: &mut Table<Entry>, room: &mut usize, visitor: &mut dyn Visitor) {
+        let Some(open) = &mut self.open else { return };
+        if open.large.is_empty() && open.position != NOTHING_TO_COME && *room > 0 && !visitor.is_full() {
+            open.walk_entries(table, &mut self.guests, room, visitor);
+        }
+        self.settle();
+    }
+
+    /// Whether all that there was in the table has been shown.
+    fn has_ended(&self) -> bool {
+        let done = |open: &Open| open.large.is_empty() && open.position == NOTHING_TO_COME;
+        self.open.as_ref().is_none_or(|open| done(open))
+    }
+
+    /// Whether a large value has been shown in part.
     fn is_showing(&self) -> bool {
-        self.open.as_ref().is_some_and(|open| open.large.front().is_some_and(|large| large.is_begun))
+        self.open.as_ref().is_some_and(|open| open.large.front().is_some_and(Large::is_begun))
     }
 
     fn take_saved(&mut self, saved: &mut Vec<Saved>) {
         if let Some(open) = &mut self.open {
-            let bytes = open.saved.iter().map(bytes_of).sum();
+            let bytes = open.saved.iter().map(|(_, bytes)| bytes).sum();
             open.cut.saved_bytes.fetch_sub(bytes, Ordering::Relaxed);
-            saved.extend(open.saved.drain(..).map(|entry| (open.db, entry)));
+            saved.extend(open.saved.drain(..).map(|(entry, _)| (open.db, entry)));
         }
     }
 }
 
 impl Open {
-    /// Goes on with the first of the large collections.
-    fn walk_large(&mut self, table: &mut Table<Entry>, room: &mut usize, visitor: &mut dyn Visitor) {
-        let Some(large) = self.large.front_mut() else { return };
-        let given_up = self.cut.is_given_up();
-        let mut slot;
-        let object = match &mut large.own {
-            Some(entry) => entry.as_mut().object(),
-            None => {
-                slot = table.find(large.hash, &large.head.key);
-                slot.as_mut().and_then(Slot::object_mut)
-            }
-        };
-        let object = match object {
-            // Who removes it does not hand it over then.
-            None if given_up => return drop(self.large.pop_front()),
-            object => object.expect("who takes a collection that is being shown hands it over"),
-        };
-        if !std::mem::replace(&mut large.is_begun, true) {
-            visitor.large(self.db, &large.head);
-        }
-        if given_up || object.walk_on(room, &mut |element| visitor.element(element)) {
-            object.end_walk();
-            visitor.large_end();
-            if let Some(Large { own: Some(entry), .. }) = self.large.pop_front() {
-                visitor.free(entry);
-            }
-        }
-    }
-
-    fn walk_entries(&mut self, table: &mut Table<Entry>, room: &mut usize, visitor: &mut dyn Visitor) {
+    fn walk_entries(
+        &mut self,
+        table: &mut Table<Entry>,
+        guests: &mut Vec<Guest>,
+        room: &mut usize,
+        visitor: &mut dyn Visitor,
+    ) {
         let given_up = self.cut.is_given_up();
         let elements_min = self.cut.large_elements_min;
-        let (mut marked, mut copied): (Vec<Place>, Vec<Place>) = (Vec::new(), Vec::new());
+        let (mut marked, mut copied): (Vec<Found>, Vec<Found>) = (Vec::new(), Vec::new());
         for _ in 0..BUCKETS_A_STEP_MAX {
             let from = self.position;
             let next = table.scan(from, &mut |entry| {
@@ -352,12 +354,11 @@ impl Open {
         }
         for (hash, key) in copied {
             let Some(mut slot) = table.find(hash, &key) else { continue };
-            let item = slot.item();
-            let (expiry_ms, clock) = (item.expiry_ms(), item.clock());
-            match slot.object_mut().and_then(|object| object.begin_walk(elements_min)) {
-                Some(shape) => {
-                    let head = LargeHead { key, expiry_ms, clock, shape };
-                    self.large.push_back(Large { hash, head, is_begun: false, own: None });
+            match LargeHead::begin(&mut slot, elements_min) {
+                Some(head) => {
+                    let place = Place::at(self.shard);
+                    guests.push(Guest { hash, key, place: Arc::clone(&place) });
+                    self.large.push_back(Large::new(head, place));
                 }
                 None => visitor.copied(self.db, duplicate(slot.item())),
             }
@@ -366,12 +367,12 @@ impl Open {
 }
 
 /// A key and its hash.
-type Place = (u64, Box<[u8]>);
+type Found = (u64, Box<[u8]>);
 
 /// Whether it takes too long to show this value while its shard is locked.
 fn is_shown_later(view: View<'_, Object>, elements_min: usize) -> bool {
     match view {
-        View::Object(Object::String(bytes)) => bytes.len() > BYTES_SHOWN_AT_ONCE_MAX,
+        View::Object(Object::String(bytes)) if bytes.len() > BYTES_SHOWN_AT_ONCE_MAX => true,
         View::Object(object) => object.is_walkable(elements_min),
         _ => false,
     }
@@ -380,26 +381,40 @@ fn is_shown_later(view: View<'_, Object>, elements_min: usize) -> bool {
 /// Longer strings are copied, to be compressed without a lock.
 const BYTES_SHOWN_AT_ONCE_MAX: usize = 16 * 1024;
 
-/// Receives what a walk finds. Between `large` and `large_end` there is nothing but elements.
+/// Receives what a walk finds.
 pub trait Visitor {
     /// An entry, of a database with this number at the cut. Answers how much of the step's room that took.
     fn entry(&mut self, db: usize, entry: EntryRef<'_, Object>) -> usize;
     /// An entry that is better shown later.
     fn copied(&mut self, db: usize, entry: Entry);
-    /// A large collection whose elements follow.
-    fn large(&mut self, db: usize, head: &LargeHead);
-    /// One element of it. Answers how much of the step's room that took.
-    fn element(&mut self, element: Element<'_>) -> usize;
-    /// All elements have been shown, or nobody wants the rest.
-    fn large_end(&mut self);
+    /// A large value, which comes piece by piece: the answer receives the pieces, whoever visits then. `None` when there is no room
+    /// for it now.
+    fn large(&mut self, db: usize, head: &LargeHead) -> Option<Arc<dyn Show>>;
+    /// Whether there is only room for what has been begun.
+    fn is_full(&mut self) -> bool {
+        false
+    }
     /// What is to be freed once the shard is unlocked.
     fn free(&mut self, entry: Entry);
+}
+
+/// What came of a step of a walk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// All has been shown.
+    Ended,
+    /// There is more.
+    More,
+    /// There is more, but the visitor has no room for it.
+    Full,
+    /// The next is a large value that has moved to this shard: both shards must be held.
+    Elsewhere(usize),
 }
 
 /// Bytes of an entry with all that is behind it, about.
 pub fn bytes_of(entry: &Entry) -> usize {
     let behind = match entry.as_ref().view() {
-        View::Object(object) => object.memory_bytes(),
+        View::Object(object) => object.memory_bytes_about(),
         _ => 0,
     };
     entry.as_ref().memory_bytes() + behind
@@ -423,10 +438,28 @@ impl Detached {
         self.cut.is_showing()
     }
 
-    /// As [`Keyspace::walk`], without locks: says whether all of it has been seen.
-    pub fn walk(&mut self, room: &mut usize, saved: &mut Vec<Saved>, visitor: &mut dyn Visitor) -> bool {
+    /// As [`Keyspace::walk`], without locks.
+    pub fn walk(&mut self, room: &mut usize, saved: &mut Vec<Saved>, visitor: &mut dyn Visitor) -> Step {
         self.cut.take_saved(saved);
-        self.cut.walk(&mut self.table, room, visitor)
+        let (before, mut is_full) = (*room, false);
+        while *room > 0 && !is_full {
+            let Some(open) = &mut self.cut.open else { break };
+            let Some(large) = open.large.pop_front() else { break };
+            let (step, rest) = TableCut::walk_large(large, None, open.cut.is_given_up(), open.db, room, visitor);
+            is_full = step == LargeStep::Full;
+            if let Some(rest) = rest {
+                open.large.push_front(rest);
+            }
+        }
+        self.cut.walk_entries(&mut self.table, room, visitor);
+        self.cut.send_guests_off(&mut self.table);
+        if self.cut.has_ended() {
+            Step::Ended
+        } else if *room == before && (is_full || visitor.is_full()) {
+            Step::Full
+        } else {
+            Step::More
+        }
     }
 }
 
@@ -458,8 +491,8 @@ impl Keyspace {
             for (db, database) in guard.get_mut(shard).databases.iter_mut().enumerate() {
                 if !database.table.is_empty() {
                     let cut = Arc::clone(&cut);
-                    let open = Open { cut, db, position: 0, saved: Vec::new(), large: VecDeque::new() };
-                    database.cut = TableCut { from: 0, open: Some(Box::new(open)) };
+                    let open = Open { cut, db, shard, position: 0, saved: Vec::new(), large: VecDeque::new() };
+                    database.cut = TableCut { from: 0, open: Some(Box::new(open)), guests: Vec::new() };
                 }
             }
         }
@@ -467,8 +500,7 @@ impl Keyspace {
     }
 
     /// One step of the open cut's walk through `shard`, which must be held: shows entries until `room` is used up (what
-    /// the visitor answers, summed; one bucket more at most), and hands over those that were saved from changes. Says
-    /// whether the shard has been walked to its end.
+    /// the visitor answers, summed; one bucket more at most), and hands over those that were saved from changes.
     ///
     /// What is handed over as saved is for the caller to free once the shard is unlocked.
     pub fn walk(
@@ -478,24 +510,47 @@ impl Keyspace {
         room: &mut usize,
         saved: &mut Vec<Saved>,
         visitor: &mut dyn Visitor,
-    ) -> bool {
-        let databases = &mut guard.get_mut(shard).databases;
-        // What is being shown comes first, wherever SWAPDB has put it.
-        if let Some(database) = databases.iter_mut().find(|database| database.cut.is_showing()) {
-            database.cut.walk(&mut database.table, room, visitor);
-        }
-        let mut ended = true;
-        for database in databases.iter_mut().filter(|database| database.cut.open.is_some()) {
-            database.cut.take_saved(saved);
-            if *room == 0 {
-                ended = false;
-            } else if database.cut.walk(&mut database.table, room, visitor) {
-                database.cut = TableCut::default();
+    ) -> Step {
+        let before = *room;
+        let (mut has_ended, mut is_full, mut elsewhere) = (true, false, None);
+        for db in 0..guard.get(shard).databases.len() {
+            let cut = &mut guard.get_mut(shard).databases[db].cut;
+            if cut.open.is_none() {
+                continue;
+            }
+            cut.take_saved(saved);
+            while *room > 0 {
+                // It is taken out meanwhile, because it may be in any other table.
+                let Some(open) = &mut guard.get_mut(shard).databases[db].cut.open else { break };
+                let Some(large) = open.large.pop_front() else { break };
+                let (given_up, number) = (open.cut.is_given_up(), open.db);
+                let (step, rest) = TableCut::walk_large(large, Some(guard), given_up, number, room, visitor);
+                if let (Some(rest), Some(open)) = (rest, &mut guard.get_mut(shard).databases[db].cut.open) {
+                    open.large.push_front(rest);
+                }
+                match step {
+                    LargeStep::Ended | LargeStep::More => continue,
+                    LargeStep::Full => is_full = true,
+                    LargeStep::Elsewhere(other) => elsewhere = Some(other),
+                }
+                break;
+            }
+            let database = &mut guard.get_mut(shard).databases[db];
+            database.cut.walk_entries(&mut database.table, room, visitor);
+            if database.cut.has_ended() {
+                database.cut.open = None;
+                database.cut.settle();
             } else {
-                ended = false;
+                has_ended = false;
             }
         }
-        ended
+        match elsewhere {
+            _ if has_ended => Step::Ended,
+            _ if *room < before => Step::More,
+            Some(other) => Step::Elsewhere(other),
+            None if is_full || (*room > 0 && visitor.is_full()) => Step::Full,
+            None => Step::More,
+        }
     }
 
     /// Collections of at least so many elements are shown piece by piece from the next cut on.
@@ -524,13 +579,27 @@ impl crate::Locked<'_> {
 
 /// Takes everything out of `database`. A snapshot that has not seen all of it keeps the table; else it is answered.
 pub(crate) fn take_table(database: &mut Database, shard: usize) -> Option<Table<Entry>> {
-    let taken = std::mem::take(database);
+    let mut taken = std::mem::take(database);
+    taken.cut.send_guests_off(&mut taken.table);
+    if let Some(open) = &mut taken.cut.open {
+        // What has moved to another database is still there, and is still looked for from here.
+        let (own, elsewhere) = std::mem::take(&mut open.large).into_iter().partition(Large::is_own);
+        open.large = own;
+        if !VecDeque::is_empty(&elsewhere) {
+            let (cut, db) = (Arc::clone(&open.cut), open.db);
+            let rest = Open { cut, db, shard, position: NOTHING_TO_COME, saved: Vec::new(), large: elsewhere };
+            database.cut.open = Some(Box::new(rest));
+        }
+    }
     match &taken.cut.open {
         Some(open) if !open.cut.is_given_up() => {
             let cut = Arc::clone(&open.cut);
             cut.lock_detached().push(Detached { table: taken.table, cut: taken.cut, shard });
             None
         }
-        _ => Some(taken.table),
+        _ => {
+            taken.cut.take_saved(&mut Vec::new());
+            Some(taken.table)
+        }
     }
 }

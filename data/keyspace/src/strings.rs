@@ -4,6 +4,7 @@ use crate::{Class, Entry, Expiry, Key, Locked, WrongType};
 use ochre_collections::{Lookup, Value, View};
 use ochre_text::number;
 use ochre_values::Object;
+use std::ops::Range;
 
 /// Strings up to this length, in bytes, lie inside their entry.
 pub(crate) const INLINE_STRING_BYTES_MAX: usize = 1024;
@@ -21,7 +22,7 @@ impl<'a> Text<'a> {
         match view {
             View::Int(value) => Some(Text::Int(value)),
             View::Str { bytes, .. } => Some(Text::Bytes(bytes)),
-            View::Object(Object::String(bytes)) => Some(Text::Bytes(bytes)),
+            View::Object(object) => object.text().map(Text::Bytes),
             _ => None,
         }
     }
@@ -112,7 +113,7 @@ fn owned_value_of(bytes: &mut Vec<u8>) -> Value<'_, Object> {
 /// A copy of a text that lies in its entry; `None` for one that is an object of its own.
 fn copy_of_short(view: View<'_, Object>) -> Result<Option<Vec<u8>>, WrongType> {
     match view {
-        View::Object(Object::String(_)) => Ok(None),
+        View::Object(Object::String(_) | Object::WalkedString(_)) => Ok(None),
         view => Text::of(view).map(|text| Some(text.to_vec())).ok_or(WrongType),
     }
 }
@@ -171,28 +172,31 @@ impl Locked<'_> {
     }
 
     /// Edits the string at `key` as a vector of bytes; `None` when the key does not exist. A long string is edited where it is,
-    /// a short one is copied out and back.
+    /// a short one is copied out and back. Of the bytes that are there only those of `changed` may change.
     pub fn edit_text<R>(
         &mut self,
         key: &Key<'_>,
+        changed: &[Range<usize>],
         edit: impl FnOnce(&mut Vec<u8>) -> R,
     ) -> Result<Option<R>, WrongType> {
         let Some(mut slot) = self.find(key) else { return Ok(None) };
-        match (copy_of_short(slot.view())?, slot.object_mut()) {
+        match (copy_of_short(slot.view())?, slot.object_mut().and_then(|object| object.text_mut(changed))) {
             (Some(mut bytes), _) => {
                 let result = edit(&mut bytes);
                 slot.set_value(owned_value_of(&mut bytes));
                 Ok(Some(result))
             }
-            (None, Some(Object::String(bytes))) => Ok(Some(edit(bytes))),
+            (None, Some(bytes)) => Ok(Some(edit(bytes))),
             _ => unreachable!("a text that is not inline is an object"),
         }
     }
 
-    /// Lets `change` change the bytes of the string at `key`, but not their number; `None` when the key does not exist.
+    /// Lets `change` change the bytes of the string at `key` in the ranges of `changed`, but not their number; `None` when the key
+    /// does not exist.
     pub fn change_text<R>(
         &mut self,
         key: &Key<'_>,
+        changed: &[Range<usize>],
         change: impl FnOnce(&mut [u8]) -> R,
     ) -> Result<Option<R>, WrongType> {
         let Some(mut slot) = self.find(key) else { return Ok(None) };
@@ -200,13 +204,13 @@ impl Locked<'_> {
             return Ok(slot.str_mut().map(change));
         }
         // The first change of a short string goes through a copy, because it becomes a raw one by that.
-        match (copy_of_short(slot.view())?, slot.object_mut()) {
+        match (copy_of_short(slot.view())?, slot.object_mut().and_then(|object| object.text_mut(changed))) {
             (Some(mut bytes), _) => {
                 let result = change(&mut bytes);
                 slot.set_value(owned_value_of(&mut bytes));
                 Ok(Some(result))
             }
-            (None, Some(Object::String(bytes))) => Ok(Some(change(bytes))),
+            (None, Some(bytes)) => Ok(Some(change(bytes))),
             _ => unreachable!("a text that is not inline is an object"),
         }
     }
@@ -236,7 +240,7 @@ impl Locked<'_> {
             joined[..old.len()].copy_from_slice(old);
             joined[old.len()..total].copy_from_slice(more);
             slot.set_value(Value::Str { bytes: &joined[..total], raw: true });
-        } else if let Some(Object::String(bytes)) = slot.object_mut() {
+        } else if let Some(bytes) = slot.object_mut().and_then(|object| object.text_mut(&[])) {
             bytes.extend_from_slice(more);
         } else if let Some(text) = Text::of(slot.view()) {
             let mut bytes = Vec::with_capacity(total);

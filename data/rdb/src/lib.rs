@@ -30,7 +30,7 @@ pub use error::{Error, Fault};
 pub use format::{Dialect, Version, kind_name};
 pub use input::Encoded;
 pub use parse::{RawEntry, RawValue};
-pub use payload::{PayloadError, dump, restore};
+pub use payload::{PayloadError, dump, finish_payload, restore};
 pub use reader::{Item, ReadOptions, Reader};
 pub use writer::{Access, Shape, Writer};
 

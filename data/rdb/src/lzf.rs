@@ -76,6 +76,15 @@ impl Compressor {
     }
 }
 
+impl Compressor {
+    /// Appends the compressed bytes, or, where that would save too little, the bytes in the same format.
+    pub(crate) fn compress_or_copy(&mut self, text: &[u8], out: &mut Vec<u8>) {
+        if !self.compress(text, out) {
+            push_literals(text, out);
+        }
+    }
+}
+
 #[inline]
 fn hash(three: &[u8]) -> usize {
     let word = u32::from(three[0]) << 16 | u32::from(three[1]) << 8 | u32::from(three[2]);

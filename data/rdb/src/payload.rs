@@ -23,6 +23,12 @@ pub enum PayloadError {
 pub fn dump(view: View<'_, Object>, dialect: Dialect) -> Vec<u8> {
     let mut writer = Writer::new(dialect);
     writer.payload(view);
+    finish_payload(&mut writer)
+}
+
+/// The payload of the value that `writer` has written.
+pub fn finish_payload(writer: &mut Writer) -> Vec<u8> {
+    let dialect = writer.dialect();
     let mut payload = writer.take();
     payload.extend_from_slice(&(dialect.payload_version().0 as u16).to_le_bytes());
     let checksum = crc64(0, &payload);

@@ -10,6 +10,7 @@ mod repeats;
 pub mod set;
 pub mod sorted_set;
 pub mod stream;
+mod text;
 pub mod walk;
 
 pub use hash::Hash;
@@ -20,4 +21,5 @@ pub use object::{Collection, Object, Packing};
 pub use set::Set;
 pub use sorted_set::SortedSet;
 pub use stream::{Stream, StreamId};
+pub use text::WalkedText;
 pub use walk::{Element, WalkShape};

@@ -1,6 +1,7 @@
 //! A value that is too big, or of too rich a type, to lie inside its key's entry.
 
-use crate::{Encoding, Hash, Kind, List, Set, SortedSet, Stream};
+use crate::{Encoding, Hash, Kind, List, Set, SortedSet, Stream, WalkedText};
+use std::ops::Range;
 
 /// An object of more heap blocks than this takes longer to free (≈0.1 µs each, as a rule not in the cache) than to hand to another
 /// thread.
@@ -9,10 +10,11 @@ const BLOCKS_FREED_AT_ONCE_MAX: usize = 64;
 const BLOCK_BYTES_FREED_AT_ONCE_MAX: usize = 1 << 20;
 
 /// What an entry holds when its value is neither an integer nor inline bytes.
-#[derive(Clone)]
 pub enum Object {
     /// A string longer than the entry takes inline.
     String(Vec<u8>),
+    /// Such a string while a snapshot reads it.
+    WalkedString(Box<WalkedText>),
     List(List),
     Set(Set),
     Hash(Hash),
@@ -22,11 +24,50 @@ pub enum Object {
     Structured(Box<[u8]>),
 }
 
+impl Clone for Object {
+    /// The copy is not walked, whatever the object is.
+    fn clone(&self) -> Object {
+        match self {
+            Object::String(bytes) => Object::String(bytes.clone()),
+            Object::WalkedString(text) => Object::String(text.bytes().to_vec()),
+            Object::List(list) => Object::List(list.clone()),
+            Object::Set(set) => Object::Set(set.clone()),
+            Object::Hash(hash) => Object::Hash(hash.clone()),
+            Object::SortedSet(set) => Object::SortedSet(set.clone()),
+            Object::Stream(stream) => Object::Stream(stream.clone()),
+            Object::Structured(bytes) => Object::Structured(bytes.clone()),
+        }
+    }
+}
+
 impl Object {
+    /// The bytes of a string.
+    #[inline]
+    pub fn text(&self) -> Option<&[u8]> {
+        match self {
+            Object::String(bytes) => Some(bytes),
+            Object::WalkedString(text) => Some(text.bytes()),
+            _ => None,
+        }
+    }
+
+    /// A string's bytes to change: those of `changed`, and what comes behind the end.
+    #[inline]
+    pub fn text_mut(&mut self, changed: &[Range<usize>]) -> Option<&mut Vec<u8>> {
+        match self {
+            Object::String(bytes) => Some(bytes),
+            Object::WalkedString(text) => {
+                changed.iter().for_each(|range| text.before_change(range.clone()));
+                Some(text.bytes_mut())
+            }
+            _ => None,
+        }
+    }
+
     /// The type of the value.
     pub fn kind(&self) -> Kind {
         match self {
-            Object::String(_) => Kind::String,
+            Object::String(_) | Object::WalkedString(_) => Kind::String,
             Object::List(_) => Kind::List,
             Object::Set(_) => Kind::Set,
             Object::Hash(_) => Kind::Hash,
@@ -39,7 +80,7 @@ impl Object {
     /// The encoding that OBJECT ENCODING names.
     pub fn encoding(&self) -> Encoding {
         match self {
-            Object::String(_) => Encoding::Raw,
+            Object::String(_) | Object::WalkedString(_) => Encoding::Raw,
             Object::List(list) => list.encoding(),
             Object::Set(set) => set.encoding(),
             Object::Hash(hash) => hash.encoding(),
@@ -58,10 +99,20 @@ impl Object {
         }
     }
 
+    /// Bytes of memory behind the object, found at once: of lists and streams about as many.
+    pub fn memory_bytes_about(&self) -> usize {
+        match self {
+            Object::List(List::Chunked(list)) => list.memory_bytes_about(),
+            Object::Stream(stream) => stream.memory_bytes_about(),
+            object => object.memory_bytes(),
+        }
+    }
+
     /// Bytes of memory behind the object.
     pub fn memory_bytes(&self) -> usize {
         match self {
             Object::String(bytes) => bytes.capacity(),
+            Object::WalkedString(text) => text.memory_bytes(),
             Object::List(list) => list.memory_bytes(),
             Object::Set(set) => set.memory_bytes(),
             Object::Hash(hash) => hash.memory_bytes(),
@@ -85,7 +136,7 @@ impl Object {
             return 1;
         }
         match self {
-            Object::String(_) | Object::Structured(_) => 1,
+            Object::String(_) | Object::WalkedString(_) | Object::Structured(_) => 1,
             Object::List(List::Chunked(list)) => list.nodes().len(),
             Object::List(list) => list.len(),
             Object::Set(set) => set.len(),

@@ -12,11 +12,13 @@ use crate::listpack::{Item, Listpack};
 mod edit;
 mod iterate;
 mod node;
+mod tape;
 #[cfg(test)]
 mod tests;
 
 pub use iterate::{Iter, IterRev};
 pub use node::{Node, NodeRef};
+pub use tape::Shown;
 
 use node::Limits;
 
@@ -28,6 +30,7 @@ pub struct ChunkedList {
     /// The coordinate after the last element.
     end: i64,
     limits: Limits,
+    walk: tape::Walk,
 }
 
 #[derive(Clone)]
@@ -35,13 +38,14 @@ struct Chunk {
     /// The coordinate of the first element.
     start: i64,
     node: Node,
+    mark: tape::Mark,
 }
 
 impl ChunkedList {
     /// An empty list. `fill` limits a chunk as `list-max-listpack-size` does: -1 to -5 are 4, 8, 16, 32 and 64 KiB, and a
     /// positive number is that many elements, in at most 8 KiB.
     pub fn new(fill: i16) -> ChunkedList {
-        ChunkedList { chunks: VecDeque::new(), end: 0, limits: Limits::of(fill) }
+        ChunkedList { chunks: VecDeque::new(), end: 0, limits: Limits::of(fill), walk: tape::Walk::default() }
     }
 
     /// A list that begins with the elements of a packed list. No element is copied.
@@ -62,7 +66,8 @@ impl ChunkedList {
     pub fn push_node(&mut self, node: Node) {
         let elements = node.view().len();
         if elements > 0 {
-            self.chunks.push_back(Chunk { start: self.end, node });
+            let mark = self.walk.mark_of_new();
+            self.chunks.push_back(Chunk { start: self.end, node, mark });
             self.end += elements as i64;
         }
     }
@@ -84,7 +89,9 @@ impl ChunkedList {
     /// The elements as one packed list, if they are all in one chunk of at most `bytes_max` bytes.
     pub fn into_packed(mut self, bytes_max: usize) -> Result<Listpack, ChunkedList> {
         match self.chunks.pop_front() {
-            Some(Chunk { node: Node::Packed(list), .. }) if self.chunks.is_empty() && list.bytes() <= bytes_max => {
+            Some(Chunk { node: Node::Packed(list), .. })
+                if self.chunks.is_empty() && list.bytes() <= bytes_max && !self.is_walked() =>
+            {
                 Ok(list)
             }
             Some(chunk) => {
@@ -115,27 +122,35 @@ impl ChunkedList {
     /// Puts an element before the first: O(1), amortised.
     #[inline]
     pub fn push_front(&mut self, text: &[u8]) {
-        if let Some(Chunk { start, node: Node::Packed(list) }) = self.chunks.front_mut()
+        if self.is_walked() && self.has_room(0, text.len()) {
+            self.before_change(0);
+        }
+        if let Some(Chunk { start, node: Node::Packed(list), .. }) = self.chunks.front_mut()
             && self.limits.have_room(list, text.len())
         {
             list.push_front(text);
             *start -= 1;
         } else {
             let node = Node::of(text, &self.limits, !self.chunks.is_empty());
-            self.chunks.push_front(Chunk { start: self.first_coordinate() - 1, node });
+            let mark = self.walk.mark_of_new();
+            self.chunks.push_front(Chunk { start: self.first_coordinate() - 1, node, mark });
         }
     }
 
     /// Appends an element: O(1), amortised.
     #[inline]
     pub fn push_back(&mut self, text: &[u8]) {
+        if self.is_walked() && self.has_room(self.chunks.len().wrapping_sub(1), text.len()) {
+            self.before_change(self.chunks.len() - 1);
+        }
         if let Some(Chunk { node: Node::Packed(list), .. }) = self.chunks.back_mut()
             && self.limits.have_room(list, text.len())
         {
             list.push_back(text);
         } else {
             let node = Node::of(text, &self.limits, !self.chunks.is_empty());
-            self.chunks.push_back(Chunk { start: self.end, node });
+            let mark = self.walk.mark_of_new();
+            self.chunks.push_back(Chunk { start: self.end, node, mark });
         }
         self.end += 1;
     }
@@ -143,6 +158,9 @@ impl ChunkedList {
     /// Removes the first element, after `read` has seen it: O(1), amortised.
     #[inline]
     pub fn pop_front_with<R>(&mut self, read: impl FnOnce(Item<'_>) -> R) -> Option<R> {
+        if self.is_walked() {
+            self.before_change(0);
+        }
         let chunk = self.chunks.front_mut()?;
         chunk.start += 1;
         let (result, is_empty) = match &mut chunk.node {
@@ -150,7 +168,7 @@ impl ChunkedList {
             Node::Plain(text) => (read(Item::Bytes(text)), true),
         };
         if is_empty {
-            self.chunks.pop_front();
+            self.drop_chunks(0..1);
         }
         Some(result)
     }
@@ -158,13 +176,16 @@ impl ChunkedList {
     /// Removes the last element, after `read` has seen it: O(1), amortised.
     #[inline]
     pub fn pop_back_with<R>(&mut self, read: impl FnOnce(Item<'_>) -> R) -> Option<R> {
+        if self.is_walked() {
+            self.before_change(self.chunks.len().saturating_sub(1));
+        }
         let (result, is_empty) = match &mut self.chunks.back_mut()?.node {
             Node::Packed(list) => (list.pop_back_with(read)?, list.is_empty()),
             Node::Plain(text) => (read(Item::Bytes(text)), true),
         };
         self.end -= 1;
         if is_empty {
-            self.chunks.pop_back();
+            self.drop_chunks(self.chunks.len() - 1..self.chunks.len());
         }
         Some(result)
     }
@@ -229,6 +250,14 @@ impl ChunkedList {
     pub fn memory_bytes(&self) -> usize {
         let nodes: usize = self.chunks.iter().map(|chunk| chunk.node.memory_bytes()).sum();
         self.chunks.capacity() * size_of::<Chunk>() + nodes
+    }
+
+    /// As `memory_bytes`, from a few chunks: O(1).
+    pub fn memory_bytes_about(&self) -> usize {
+        const LOOKED_AT: usize = 16;
+        let nodes: usize = self.chunks.iter().take(LOOKED_AT).map(|chunk| chunk.node.memory_bytes()).sum();
+        self.chunks.capacity() * size_of::<Chunk>()
+            + nodes * self.chunks.len() / LOOKED_AT.min(self.chunks.len()).max(1)
     }
 
     /// An index from the start for one that may count from the end, if it exists.

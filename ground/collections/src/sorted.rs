@@ -298,11 +298,6 @@ impl SortedSet {
         self.table.end_walk();
     }
 
-    /// See [`Table::hand_walk_to`].
-    pub fn hand_walk_to(&mut self, copy: &mut SortedSet) {
-        self.table.hand_walk_to(&mut copy.table);
-    }
-
     /// See [`Table::walk_bytes`].
     pub fn walk_bytes(&self) -> usize {
         self.table.walk_bytes()

@@ -1,13 +1,15 @@
 //! A snapshot as commands (`aof-use-rdb-preamble no`): strings as SET, everything else as RESTORE.
 
+use super::rdb_format::write_element;
 use super::snapshot::{Encoder, Format};
 use crate::shared::Shared;
+use ochre_collections::chunked::NodeRef;
 use ochre_collections::listpack::{INTEGER_TEXT_MAX, Item};
 use ochre_collections::{EntryRef, View};
 use ochre_digest::Crc64;
 use ochre_keyspace::{Cut, LargeHead, write_command, write_select};
 use ochre_persistence::frame::timestamp_line;
-use ochre_rdb::{Dialect, dump};
+use ochre_rdb::{Dialect, Shape, Writer, dump, finish_payload};
 use ochre_values::{Element, Object, WalkShape};
 
 /// Commands, as the settings of this moment want them.
@@ -33,7 +35,13 @@ impl Format for CommandsFormat {
     }
 
     fn encoder(&self) -> Box<dyn Encoder> {
-        Box::new(CommandsEncoder { bytes: Vec::new(), dialect: self.dialect, large: None, words: Vec::new() })
+        Box::new(CommandsEncoder {
+            bytes: Vec::new(),
+            dialect: self.dialect,
+            large: None,
+            words: Vec::new(),
+            payload: None,
+        })
     }
 
     fn end(&self, _: Crc64, _: &mut Vec<u8>) {}
@@ -50,6 +58,8 @@ struct CommandsEncoder {
     large: Option<LargeHead>,
     /// The words of the command that adds its next elements.
     words: Vec<Vec<u8>>,
+    /// A stream, which is restored as a whole.
+    payload: Option<Box<Writer>>,
 }
 
 /// So many words a command that adds elements has, about.
@@ -63,10 +73,35 @@ impl CommandsEncoder {
                 WalkShape::Set { .. } => b"SADD",
                 WalkShape::SortedSet { .. } => b"ZADD",
                 WalkShape::Hash { .. } => b"HSET",
+                WalkShape::List { .. } => b"RPUSH",
+                WalkShape::Text { .. } | WalkShape::Stream { .. } => unreachable!("these have no elements"),
             };
             let words: Vec<&[u8]> = [name, &head.key].into_iter().chain(self.words.iter().map(Vec::as_slice)).collect();
             write_command(&mut self.bytes, words.into_iter());
             self.words.clear();
+        }
+    }
+}
+
+impl CommandsEncoder {
+    /// A part of a string, or of an element of a list.
+    fn add_part(&mut self, bytes: &[u8], at: usize, total: usize) {
+        let Some(head) = &self.large else { return };
+        match head.shape {
+            WalkShape::List { .. } if at == 0 => self.words.push(bytes.to_vec()),
+            WalkShape::List { .. } => self.words.last_mut().expect("its first part came").extend_from_slice(bytes),
+            _ => {
+                if at == 0 {
+                    let begin = format!("*3\r\n$3\r\nSET\r\n${}\r\n", head.key.len());
+                    self.bytes.extend_from_slice(begin.as_bytes());
+                    self.bytes.extend_from_slice(&head.key);
+                    self.bytes.extend_from_slice(format!("\r\n${total}\r\n").as_bytes());
+                }
+                self.bytes.extend_from_slice(bytes);
+                if at + bytes.len() == total {
+                    self.bytes.extend_from_slice(b"\r\n");
+                }
+            }
         }
     }
 }
@@ -77,11 +112,29 @@ fn text(item: Item<'_>) -> Vec<u8> {
 
 impl Encoder for CommandsEncoder {
     fn large(&mut self, head: &LargeHead) {
+        if let WalkShape::Stream { nodes } = head.shape {
+            let mut writer = Writer::new(self.dialect);
+            writer.begin_payload(Shape::Stream { nodes });
+            self.payload = Some(Box::new(writer));
+        }
         self.large = Some(head.clone());
     }
 
     fn element(&mut self, element: Element<'_>) {
+        if let Some(writer) = &mut self.payload {
+            return write_element(writer, false, element);
+        }
         match element {
+            Element::Node(NodeRef::Packed(pack)) => {
+                for item in pack.iter() {
+                    self.words.push(text(item));
+                    if self.words.len() >= WORDS_MAX {
+                        self.add_elements();
+                    }
+                }
+            }
+            Element::Node(NodeRef::Plain(text)) => self.words.push(text.to_vec()),
+            Element::Part { bytes, at, total } => self.add_part(bytes, at, total),
             Element::Member(member) => self.words.push(text(member)),
             Element::Scored(member, score) => {
                 let mut number = Vec::new();
@@ -97,8 +150,10 @@ impl Encoder for CommandsEncoder {
                     write_command(&mut self.bytes, words.into_iter());
                 }
             }
+            _ => unreachable!("parts of streams go into a payload"),
         }
-        if self.words.len() >= WORDS_MAX {
+        let is_whole = !matches!(element, Element::Part { bytes, at, total } if at + bytes.len() < total);
+        if is_whole && self.words.len() >= WORDS_MAX {
             self.add_elements();
         }
     }
@@ -106,6 +161,10 @@ impl Encoder for CommandsEncoder {
     fn large_end(&mut self) {
         self.add_elements();
         let Some(head) = self.large.take() else { return };
+        if let Some(mut writer) = self.payload.take() {
+            let payload = finish_payload(&mut writer);
+            write_command(&mut self.bytes, [&b"RESTORE"[..], &head.key, b"0", &payload].into_iter());
+        }
         if let Some(expiry_ms) = head.expiry_ms {
             let deadline = expiry_ms.to_string();
             write_command(&mut self.bytes, [&b"PEXPIREAT"[..], &head.key, deadline.as_bytes()].into_iter());

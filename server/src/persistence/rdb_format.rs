@@ -106,7 +106,7 @@ impl Format for RdbFormat {
     }
 
     fn encoder(&self) -> Box<dyn Encoder> {
-        Box::new(RdbEncoder { writer: self.writer(), access: self.access, clock: self.clock })
+        Box::new(RdbEncoder { is_list: false, writer: self.writer(), access: self.access, clock: self.clock })
     }
 
     fn end(&self, mut checksum: Crc64, out: &mut Vec<u8>) {
@@ -121,7 +121,32 @@ impl Format for RdbFormat {
     }
 }
 
+/// One piece of a large value, which `is_list` or is not.
+pub(super) fn write_element(writer: &mut Writer, is_list: bool, element: Element<'_>) {
+    match element {
+        Element::Member(member) => writer.member(member),
+        Element::Field(pair) => writer.field(pair),
+        Element::Scored(member, score) => writer.scored(member, score),
+        Element::Node(node) => writer.node(node),
+        Element::Part { bytes, at, total } if is_list => writer.node_part(bytes, at, total),
+        Element::Part { bytes, at, total } => writer.part(bytes, at, total),
+        Element::StreamNode(id, bytes) => writer.stream_node(id, bytes),
+        Element::StreamTotals { totals, groups } => writer.stream_totals(totals, groups),
+        Element::Group { name, last_id, entries_read, pending } => {
+            writer.begin_group(name, last_id, entries_read, pending);
+        }
+        Element::Pending { id, delivered_ms, deliveries } => writer.pending(id, delivered_ms, deliveries),
+        Element::Consumers(consumers) => writer.consumers(consumers),
+        Element::Consumer { name, seen_ms, active_ms, pending } => {
+            writer.begin_consumer(name, seen_ms, active_ms, pending);
+        }
+        Element::ConsumerPending(id) => writer.consumer_pending(id),
+    }
+}
+
 struct RdbEncoder {
+    /// Whether the large value that is being written is a list.
+    is_list: bool,
     writer: Writer,
     access: Uses,
     clock: AccessClock,
@@ -148,6 +173,9 @@ impl Encoder for RdbEncoder {
 
     fn large(&mut self, head: &LargeHead) {
         let shape = match head.shape {
+            WalkShape::Text { .. } => Shape::Text,
+            WalkShape::List { nodes } => Shape::List { nodes },
+            WalkShape::Stream { nodes } => Shape::Stream { nodes },
             WalkShape::Set { members } => Shape::Set { members },
             WalkShape::SortedSet { members } => Shape::SortedSet { members },
             WalkShape::Hash { fields, earliest_ms: None } => Shape::Hash { fields },
@@ -155,15 +183,12 @@ impl Encoder for RdbEncoder {
                 Shape::HashWithDeadlines { fields, earliest_ms }
             }
         };
+        self.is_list = matches!(head.shape, WalkShape::List { .. });
         self.writer.begin_entry(&head.key, head.expiry_ms, self.use_of(head.clock), shape);
     }
 
     fn element(&mut self, element: Element<'_>) {
-        match element {
-            Element::Member(member) => self.writer.member(member),
-            Element::Field(pair) => self.writer.field(pair),
-            Element::Scored(member, score) => self.writer.scored(member, score),
-        }
+        write_element(&mut self.writer, self.is_list, element);
     }
 
     fn large_end(&mut self) {}

@@ -11,10 +11,11 @@ pub use writer::WritingThread;
 use crate::pause::Hold;
 use crate::shared::{Message, Shared};
 use crate::worker::Worker;
-use ochre_collections::EntryRef;
+use ochre_collections::chunked::NodeRef;
 use ochre_collections::lock::{Attempt, ShardSet, Ticket};
+use ochre_collections::{EntryRef, View};
 use ochre_digest::Crc64;
-use ochre_keyspace::{Cut, Entry, Garbage, LargeHead, Locked, Saved, Visitor};
+use ochre_keyspace::{Cut, Entry, Garbage, LargeHead, Locked, Saved, Show, Step, Visitor};
 use ochre_values::{Element, Object};
 use std::collections::VecDeque;
 use std::io;
@@ -192,6 +193,8 @@ pub fn begin(shared: &'static Shared, data: &mut Locked<'_>, request: Request) -
         selected: None,
         detached: Vec::new(),
         copied: Vec::new(),
+        found: VecDeque::new(),
+        only_begun: false,
         keys: 0,
         key_delay_us: request.key_delay_us,
     };
@@ -245,9 +248,10 @@ enum Chunk {
     Large(Arc<LargeValue>),
 }
 
-/// A large collection on its way from a loop to the writing thread.
+/// A large value on its way from the loops to the writing thread.
 struct LargeValue {
-    shard: usize,
+    /// Whichever loop finds the next piece goes on with it.
+    encoder: Mutex<Box<dyn Encoder>>,
     pieces: Mutex<Pieces>,
     more: Condvar,
 }
@@ -262,8 +266,19 @@ struct Pieces {
 }
 
 impl LargeValue {
+    fn begin(format: &dyn Format, db: usize, head: &LargeHead) -> Arc<LargeValue> {
+        let mut encoder = format.encoder();
+        encoder.select(db);
+        encoder.large(head);
+        Arc::new(LargeValue { encoder: Mutex::new(encoder), pieces: Mutex::default(), more: Condvar::new() })
+    }
+
     fn lock(&self) -> MutexGuard<'_, Pieces> {
         self.pieces.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn encoder(&self) -> MutexGuard<'_, Box<dyn Encoder>> {
+        self.encoder.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn push(&self, bytes: Vec<u8>, is_last: bool) {
@@ -274,12 +289,38 @@ impl LargeValue {
         drop(pieces);
         self.more.notify_one();
     }
+}
 
+impl Show for LargeValue {
     fn has_room(&self) -> bool {
         let mut pieces = self.lock();
         let has_room = pieces.bytes < QUEUE_BYTES_MAX;
         pieces.is_awaited |= !has_room;
         has_room
+    }
+
+    fn element(&self, element: Element<'_>) -> usize {
+        let mut encoder = self.encoder();
+        let before = encoder.len();
+        encoder.element(element);
+        let made = encoder.len().saturating_sub(before);
+        if encoder.len() >= CHUNK_BYTES {
+            self.push(encoder.take(), false);
+        }
+        // What is compressed well takes its time all the same.
+        let read = match element {
+            Element::Part { bytes, .. } | Element::StreamNode(_, bytes) => bytes.len(),
+            Element::Node(NodeRef::Packed(pack)) => pack.as_bytes().len(),
+            Element::Node(NodeRef::Plain(text)) => text.len(),
+            _ => 1,
+        };
+        made.max(read)
+    }
+
+    fn end(&self) {
+        let mut encoder = self.encoder();
+        encoder.large_end();
+        self.push(encoder.take(), true);
     }
 }
 
@@ -355,8 +396,10 @@ pub struct Walker {
     /// Keys in the encoder.
     keys: u64,
     selected: Option<usize>,
-    /// The large collection that this loop is in the middle of.
-    large: Option<Arc<LargeValue>>,
+    /// The other shard that the next step needs.
+    elsewhere: Option<usize>,
+    /// Whether there is only room for what has been begun.
+    is_full: bool,
     /// What was found in the last step and is written or freed by others.
     copied: Vec<Saved>,
     freed: Vec<Entry>,
@@ -372,7 +415,8 @@ impl Walker {
             shard: None,
             keys: 0,
             selected: None,
-            large: None,
+            elsewhere: None,
+            is_full: false,
             copied: Vec::new(),
             freed: Vec::new(),
             sleeps: false,
@@ -399,21 +443,8 @@ impl Walker {
             return;
         }
         let bytes = self.encoder.take();
-        match &self.large {
-            Some(large) => large.push(bytes, false),
-            None => {
-                self.job.push(Chunk::Encoded { bytes, keys: std::mem::take(&mut self.keys) });
-                self.selected = None;
-            }
-        }
-    }
-
-    fn has_room(&self) -> bool {
-        let is_cancelled = self.job.is_cancelled();
-        match &self.large {
-            Some(large) => large.has_room() || is_cancelled,
-            None => self.job.has_room(),
-        }
+        self.job.push(Chunk::Encoded { bytes, keys: std::mem::take(&mut self.keys) });
+        self.selected = None;
     }
 
     fn select(&mut self, db: usize) {
@@ -426,43 +457,25 @@ impl Walker {
 
 impl Visitor for Walker {
     fn entry(&mut self, db: usize, entry: EntryRef<'_, Object>) -> usize {
-        // If there was one, its table has been emptied, and the writing thread goes on with it.
-        self.large = None;
         let before = self.encoder.len();
         self.select(db);
         self.encoder.entry(entry);
         self.keys += 1;
-        self.encoder.len().saturating_sub(before).max(1)
+        self.encoder.len().saturating_sub(before).max(read_bytes(entry))
     }
 
     fn copied(&mut self, db: usize, entry: Entry) {
         self.copied.push((db, entry));
     }
 
-    fn large(&mut self, db: usize, head: &LargeHead) {
-        self.large = None;
-        self.flush();
-        let shard = self.shard.unwrap_or_default();
-        let large = Arc::new(LargeValue { shard, pieces: Mutex::default(), more: Condvar::new() });
+    fn large(&mut self, db: usize, head: &LargeHead) -> Option<Arc<dyn Show>> {
+        let large = LargeValue::begin(&*self.job.format, db, head);
         self.job.push(Chunk::Large(Arc::clone(&large)));
-        self.large = Some(large);
-        self.selected = None;
-        self.select(db);
-        self.encoder.large(head);
+        Some(large)
     }
 
-    fn element(&mut self, element: Element<'_>) -> usize {
-        let before = self.encoder.len();
-        self.encoder.element(element);
-        self.encoder.len().saturating_sub(before).max(1)
-    }
-
-    fn large_end(&mut self) {
-        self.encoder.large_end();
-        if let Some(large) = self.large.take() {
-            large.push(self.encoder.take(), true);
-        }
-        self.selected = None;
+    fn is_full(&mut self) -> bool {
+        self.is_full
     }
 
     fn free(&mut self, entry: Entry) {
@@ -491,9 +504,7 @@ fn step_of_walk(worker: &mut Worker) {
     }
     let began_ns = ochre_clock::monotonic_ns();
     while !walker.sleeps && ochre_clock::monotonic_ns() - began_ns < STEP_NS {
-        if !walker.has_room() {
-            walker.sleeps = true;
-        } else if !walk_a_little(shared, &job, &mut walker) {
+        if !walk_a_little(shared, &job, &mut walker) {
             break;
         }
     }
@@ -505,8 +516,13 @@ fn step_of_walk(worker: &mut Worker) {
 
 /// Walks while one shard is locked; says no when the shard is busy.
 fn walk_a_little(shared: &'static Shared, job: &Arc<Job>, walker: &mut Walker) -> bool {
+    walker.is_full = !job.has_room();
     let shard = match walker.shard {
         Some(shard) => shard,
+        None if walker.is_full => {
+            walker.sleeps = true;
+            return false;
+        }
         None => job.next_shard.fetch_add(1, Ordering::Relaxed),
     };
     if shard >= job.shards {
@@ -516,17 +532,16 @@ fn walk_a_little(shared: &'static Shared, job: &Arc<Job>, walker: &mut Walker) -
     }
     walker.shard = Some(shard);
     let mut locks = ShardSet::of(shard);
+    if let Some(other) = walker.elsewhere {
+        locks.insert(other);
+    }
     let Ok(mut guard) = shared.keyspace.shards().try_lock_set(&mut locks) else { return false };
     let (mut room, mut saved) = (LOCKED_BYTES, Vec::new());
-    let ended = shared.keyspace.walk(&mut guard, shard, &mut room, &mut saved, walker);
-    if walker.large.is_some() {
-        // While nobody can take its table away: whoever goes on with it then finds all pieces before.
-        walker.flush();
-    }
+    let step = shared.keyspace.walk(&mut guard, shard, &mut room, &mut saved, walker);
     drop(guard);
-    if ended {
-        walker.large = None;
-    }
+    let ended = step == Step::Ended;
+    walker.elsewhere = if let Step::Elsewhere(other) = step { Some(other) } else { None };
+    walker.sleeps |= step == Step::Full;
     saved.append(&mut walker.copied);
     push_saved(job, saved);
     for entry in walker.freed.drain(..) {
@@ -554,15 +569,25 @@ impl Visitor for Nothing {
 
     fn copied(&mut self, _: usize, _: Entry) {}
 
-    fn large(&mut self, _: usize, _: &LargeHead) {}
-
-    fn element(&mut self, _: Element<'_>) -> usize {
-        0
+    fn large(&mut self, _: usize, _: &LargeHead) -> Option<Arc<dyn Show>> {
+        None
     }
 
-    fn large_end(&mut self) {}
+    fn is_full(&mut self) -> bool {
+        true
+    }
 
     fn free(&mut self, _: Entry) {}
+}
+
+/// Bytes that are read to encode an entry, about.
+fn read_bytes(entry: EntryRef<'_, Object>) -> usize {
+    match entry.view() {
+        View::Object(object) => object.memory_bytes_about(),
+        View::Str { bytes, .. } | View::Packed { bytes, .. } => bytes.len(),
+        View::Int(_) => 1,
+    }
+    .max(1)
 }
 
 /// Encodes one entry, after the database it is in if that is another one than before; answers how many bytes that made.

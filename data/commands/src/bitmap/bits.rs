@@ -28,11 +28,13 @@ fn setbit(data: &mut Locked<'_>, args: &mut Args<'_>, reply: &mut Reply<'_>) -> 
         *byte = if on { *byte | mask } else { *byte & !mask };
         was
     };
-    let in_place = data.change_text(&key, |bytes| bytes.get_mut(at).map(set))?;
+    let changed = at..at + 1;
+    let changed = std::slice::from_ref(&changed);
+    let in_place = data.change_text(&key, changed, |bytes| bytes.get_mut(at).map(set))?;
     let (was, changed) = match in_place {
         Some(Some(was)) => (was, was != on),
         Some(None) => {
-            data.edit_text(&key, |bytes| {
+            data.edit_text(&key, changed, |bytes| {
                 bytes.resize(at + 1, 0);
                 set(&mut bytes[at]);
             })?;

@@ -5,6 +5,7 @@ use crate::keys::*;
 use crate::spec::*;
 use crate::{Args, Class, Command, Error, Expiry, Key, Locked, Reply};
 use ochre_text::number;
+use std::ops::Range;
 
 pub(super) const BITFIELD: Command = Command::new(
     Group::Bitmap,
@@ -88,6 +89,16 @@ impl Operations {
         Ok(operations)
     }
 
+    /// The bytes that are written.
+    fn written(&self) -> Vec<Range<usize>> {
+        let writes = self.list.iter().filter(|(operation, ..)| !matches!(operation, Operation::Get));
+        writes
+            .map(|(_, field, _)| {
+                (field.offset / 8) as usize..(field.offset + u64::from(field.bits)).div_ceil(8) as usize
+            })
+            .collect()
+    }
+
     fn run(&self, data: &mut Locked<'_>, key: &Key<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {
         if self.bytes_needed == 0 {
             let mut buffer = Vec::new();
@@ -100,10 +111,10 @@ impl Operations {
         reply.array(self.list.len());
         let changed = match length {
             Some(length) if self.bytes_needed <= length => {
-                data.change_text(key, |bytes| self.apply(bytes, reply))?.unwrap_or(false)
+                data.change_text(key, &self.written(), |bytes| self.apply(bytes, reply))?.unwrap_or(false)
             }
             Some(_) => {
-                data.edit_text(key, |bytes| {
+                data.edit_text(key, &self.written(), |bytes| {
                     bytes.resize(self.bytes_needed, 0);
                     self.apply(bytes, reply)
                 })?;

@@ -25,8 +25,7 @@ fn rename(data: &mut Locked<'_>, args: &mut Args<'_>, reply: &mut Reply<'_>) -> 
 
 /// Moves what is at `key`, which exists, to `new`.
 fn move_to(data: &mut Locked<'_>, key: &Key<'_>, new: &Key<'_>) {
-    let entry = data.take(key).expect("the key was seen under the same locks");
-    data.put_entry(data.db(), new, entry);
+    data.move_entry(key, data.db(), new);
     data.changed(key, Class::GENERIC, "rename_from");
     data.changed_times(new, Class::GENERIC, "rename_to", 0);
 }
@@ -78,8 +77,7 @@ fn move_key(data: &mut Locked<'_>, args: &mut Args<'_>, reply: &mut Reply<'_>) -
         reply.integer(0);
         return Ok(());
     }
-    let entry = data.take(&key).expect("the key was seen under the same locks");
-    data.put_entry(target, &key, entry);
+    data.move_entry(&key, target, &key);
     data.changed(&key, Class::GENERIC, "move_from");
     data.select(target);
     data.changed_times(&key, Class::GENERIC, "move_to", 0);

@@ -38,7 +38,7 @@ fn count_one(data: &mut Locked<'_>, key: &Key<'_>) -> Result<u64, Error> {
         return Ok(count);
     }
     let count = estimate(&sketch.registers().map_err(damaged)?);
-    data.change_text(key, |bytes| hyperloglog::note_count(bytes, count))?;
+    data.change_text(key, super::WHOLE, |bytes| hyperloglog::note_count(bytes, count))?;
     data.changed(key, Class::NONE, "");
     Ok(count)
 }

@@ -60,7 +60,7 @@ fn simd(switch: &[u8], reply: &mut Reply<'_>) -> Result<(), Error> {
 
 /// Makes the sketch at `key`, which is sound, dense; says whether it was sparse.
 fn make_dense(data: &mut Locked<'_>, key: &Key<'_>) -> Result<bool, Error> {
-    let was_sparse = data.edit_text(key, hyperloglog::make_dense)?.unwrap_or(false);
+    let was_sparse = data.edit_text(key, super::WHOLE, hyperloglog::make_dense)?.unwrap_or(false);
     if was_sparse {
         data.changed(key, Class::NONE, "");
     }

@@ -35,11 +35,11 @@ fn pfadd(data: &mut Locked<'_>, args: &mut Args<'_>, reply: &mut Reply<'_>) -> R
             if sketch.is_sparse() {
                 sketch.keep_higher(&mut places).map_err(damaged)?;
                 if !places.is_empty() {
-                    data.edit_text(&key, |bytes| raise(bytes, &places))?;
+                    data.edit_text(&key, super::WHOLE, |bytes| raise(bytes, &places))?;
                 }
                 places.len()
             } else {
-                data.change_text(&key, |bytes| hyperloglog::raise_dense(bytes, &places))?.unwrap_or(0)
+                data.change_text(&key, super::WHOLE, |bytes| hyperloglog::raise_dense(bytes, &places))?.unwrap_or(0)
             }
         }
     };
@@ -86,7 +86,7 @@ fn pfmerge(data: &mut Locked<'_>, args: &mut Args<'_>, reply: &mut Reply<'_>) ->
         hyperloglog::forget_count(bytes);
     };
     if old.is_some() {
-        data.edit_text(&destination, raise)?;
+        data.edit_text(&destination, super::WHOLE, raise)?;
     } else {
         let mut bytes = hyperloglog::empty();
         raise(&mut bytes);

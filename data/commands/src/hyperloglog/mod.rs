@@ -10,6 +10,9 @@ use ochre_values::hyperloglog::{Damage, Sketch};
 pub const COMMANDS: &[Command] =
     &[elements::PFADD, count::PFCOUNT, elements::PFMERGE, debug::PFDEBUG, debug::PFSELFTEST];
 
+/// A sketch is short, so that a snapshot may keep all of it.
+const WHOLE: &[std::ops::Range<usize>] = std::slice::from_ref(&(0..usize::MAX));
+
 /// The sketch in a string; a number is none.
 fn sketch_in(text: Text<'_>) -> Result<Sketch<'_>, Error> {
     match text {

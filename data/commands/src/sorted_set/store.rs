@@ -1,7 +1,6 @@
 //! Whole sorted sets that come and go.
 
 use crate::{Class, Expiry, Key, Locked, Reply};
-use ochre_keyspace::Garbage;
 use ochre_values::{Collection, SortedSet};
 
 /// Makes `set` the value of `key`, whatever was there, or removes the key if there is nothing in it; replies its size.
@@ -30,7 +29,5 @@ pub(crate) fn store_changes(
 
 /// Removes `key`, whose value is freed when nobody waits for it; says whether it lived.
 pub(super) fn remove_whole(data: &mut Locked<'_>, key: &Key<'_>) -> bool {
-    let Some(entry) = data.take(key) else { return false };
-    data.free_later(Garbage::Entry(entry));
-    true
+    data.remove(key)
 }

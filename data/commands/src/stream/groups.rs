@@ -114,7 +114,7 @@ const DESTROY: Command = Command::new(Group::Stream, "DESTROY", "key group", des
 fn destroy(data: &mut Locked<'_>, args: &mut Args<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {
     let (key, name) = (args.key(), args.word());
     let mut stream = data.edit::<Stream>(&key)?.ok_or(Error::STREAM_GROUP_NEEDS_KEY)?;
-    let destroyed = stream.destroy_group(name).is_some();
+    let destroyed = stream.destroy_group(name);
     stream.finish();
     if destroyed {
         data.changed(&key, Class::STREAM, "xgroup-destroy");

@@ -88,10 +88,10 @@ fn setrange(data: &mut Locked<'_>, args: &mut Args<'_>, reply: &mut Reply<'_>) -
     let write = |bytes: &mut [u8]| bytes[offset..end].copy_from_slice(value);
     match length {
         Some(length) if end <= length => {
-            data.change_text(&key, write)?;
+            data.change_text(&key, std::slice::from_ref(&(offset..end)), write)?;
         }
         Some(_) => {
-            data.edit_text(&key, |bytes| {
+            data.edit_text(&key, std::slice::from_ref(&(offset..end)), |bytes| {
                 bytes.resize(end, 0);
                 write(bytes);
             })?;

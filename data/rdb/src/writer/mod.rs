@@ -40,6 +40,8 @@ pub struct Writer {
     taken: u64,
     /// Where the deadlines of the fields of the hash that is being written are counted from, if they have any.
     earliest_ms: Option<u64>,
+    /// What has come of a text that is compressed part by part.
+    packed: Option<Vec<u8>>,
 }
 
 impl Writer {
@@ -55,6 +57,7 @@ impl Writer {
             compressor: Compressor::new(),
             taken: 0,
             earliest_ms: None,
+            packed: None,
         }
     }
 
@@ -127,6 +130,12 @@ impl Writer {
         self.attributes(expiry_ms, access);
         self.out.push(shape.kind(self.dialect));
         self.text(key);
+        self.begin(shape);
+    }
+
+    /// Begins a payload as DUMP makes it, whose value follows piece by piece.
+    pub fn begin_payload(&mut self, shape: Shape) {
+        self.out.push(shape.kind(self.dialect));
         self.begin(shape);
     }
 
@@ -265,6 +274,13 @@ impl Writer {
         true
     }
 
+    /// What stands before the bytes of a compressed text.
+    fn packed_head(&mut self, count: usize, length: usize) {
+        self.out.push(0xC3);
+        self.length(count as u64);
+        self.length(length as u64);
+    }
+
     fn compressed(&mut self, text: &[u8]) -> bool {
         // The lengths before it take room that is only known afterwards, so it is compressed behind the place of the longest ones.
         const HEAD_MAX: usize = 1 + 9 + 9;
@@ -277,9 +293,7 @@ impl Writer {
         let packed = start + HEAD_MAX..self.out.len();
         let count = packed.len();
         // The head is written at the end and moved: it is a few bytes.
-        self.out.push(0xC3);
-        self.length(count as u64);
-        self.length(text.len() as u64);
+        self.packed_head(count, text.len());
         let mut head = [0; HEAD_MAX];
         let head_length = self.out.len() - packed.end;
         head[..head_length].copy_from_slice(&self.out[packed.end..]);

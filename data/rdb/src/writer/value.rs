@@ -15,7 +15,9 @@ use ochre_values::{Collection, Object, Packing, StreamId};
 /// A large value that is written piece by piece, and of how many pieces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {
-    /// [`Writer::node`] for each node.
+    /// [`Writer::part`] for each part.
+    Text,
+    /// [`Writer::node`] for each node, or [`Writer::node_part`] for each part of one.
     List { nodes: usize },
     /// [`Writer::member`] for each member.
     Set { members: usize },
@@ -32,6 +34,7 @@ pub enum Shape {
 impl Shape {
     pub(super) fn kind(self, dialect: Dialect) -> u8 {
         match self {
+            Shape::Text => kind::STRING,
             Shape::List { .. } => kind::LIST_NODES,
             Shape::Set { .. } => kind::SET,
             Shape::SortedSet { .. } => kind::SORTED_SET,
@@ -43,6 +46,9 @@ impl Shape {
         }
     }
 }
+
+/// Longer texts that come in parts are not compressed: what is packed waits in memory until its length is known.
+const TEXT_PACKED_MAX: usize = 64 << 20;
 
 /// How a value is written.
 enum Form<'a> {
@@ -121,6 +127,7 @@ impl Writer {
     /// What stands before the elements.
     pub(super) fn begin(&mut self, shape: Shape) {
         let count = match shape {
+            Shape::Text => return,
             Shape::List { nodes } | Shape::Stream { nodes } => nodes,
             Shape::Set { members } | Shape::SortedSet { members } => members,
             Shape::Hash { fields } => fields,
@@ -150,6 +157,37 @@ impl Writer {
                 self.text(text);
             }
         }
+    }
+
+    /// A part of a text that is `total` bytes long, from its byte `at` on. A text that is not too long is compressed if its first
+    /// part can be; it waits apart until its last part has come.
+    pub fn part(&mut self, bytes: &[u8], at: usize, total: usize) {
+        if at == 0 {
+            let mut packed = Vec::new();
+            let is_packed = self.compresses && total <= TEXT_PACKED_MAX && self.compressor.compress(bytes, &mut packed);
+            self.packed = is_packed.then_some(packed);
+            if !is_packed {
+                self.length(total as u64);
+            }
+        } else if let Some(packed) = &mut self.packed {
+            self.compressor.compress_or_copy(bytes, packed);
+        }
+        match self.packed.take() {
+            None => self.out.extend_from_slice(bytes),
+            Some(packed) if at + bytes.len() < total => self.packed = Some(packed),
+            Some(packed) => {
+                self.packed_head(packed.len(), total);
+                self.out.extend_from_slice(&packed);
+            }
+        }
+    }
+
+    /// A part of an element that is a node of its own.
+    pub fn node_part(&mut self, bytes: &[u8], at: usize, total: usize) {
+        if at == 0 {
+            self.length(PLAIN);
+        }
+        self.part(bytes, at, total);
     }
 
     /// A member of a set.
@@ -192,6 +230,7 @@ fn form_of(view: View<'_, Object>, dialect: Dialect) -> Form<'_> {
             packed(Packing::from_byte(kind).expect("entries hold known packings"), bytes, dialect)
         }
         View::Object(Object::String(bytes)) => Form::Text(bytes),
+        View::Object(Object::WalkedString(text)) => Form::Text(text.bytes()),
         View::Object(Object::List(list)) => {
             let nodes = match list.view() {
                 ListRef::Packed(_) => 1,

@@ -30,6 +30,7 @@ pub fn view<'a>(built: &'a Built<'a>) -> View<'a, Object> {
 pub fn show_object(object: &Object) -> String {
     match object {
         Object::String(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+        Object::WalkedString(_) => unreachable!("no snapshot is taken here"),
         Object::List(list) => format!("[{}]", list.view().iter().map(text).collect::<Vec<_>>().join(" ")),
         Object::Set(set) => {
             let mut members: Vec<_> = set.iter().map(text).collect();

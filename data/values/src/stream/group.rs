@@ -1,6 +1,7 @@
 //! A group of consumers: how far it has read, and what was delivered to whom and not yet acknowledged.
 
 use super::StreamId;
+use super::tape::PendingWalk;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeBounds;
 
@@ -9,7 +10,7 @@ use std::ops::RangeBounds;
 pub struct ConsumerNumber(u32);
 
 /// The number that no consumer has.
-const NOBODY: u32 = u32::MAX;
+pub(super) const NOBODY: u32 = u32::MAX;
 
 /// An entry that was delivered and not yet acknowledged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +23,11 @@ pub struct Pending {
 }
 
 impl Pending {
+    /// The number of its consumer, or `NOBODY`.
+    pub(super) fn number(&self) -> u32 {
+        self.consumer
+    }
+
     /// The consumer that it was delivered to; `None` when it was given back to the group (XNACK).
     pub fn consumer(&self) -> Option<ConsumerNumber> {
         (self.consumer != NOBODY).then_some(ConsumerNumber(self.consumer))
@@ -77,6 +83,7 @@ pub struct Group {
     released: usize,
     /// The pending entries by the time of their last delivery, once somebody has asked for the oldest.
     by_time: Option<BTreeSet<(u64, StreamId)>>,
+    pub(super) walk: PendingWalk,
 }
 
 impl Group {
@@ -89,6 +96,7 @@ impl Group {
             consumers: Vec::new(),
             released: 0,
             by_time: None,
+            walk: PendingWalk::default(),
         }
     }
 
@@ -97,6 +105,11 @@ impl Group {
     /// The consumers, in the order of their names.
     pub fn consumers(&self) -> impl ExactSizeIterator<Item = &Consumer> {
         self.names.values().map(|number| self.consumer(ConsumerNumber(*number)))
+    }
+
+    /// The consumers with their numbers, in the order of their names.
+    pub(super) fn numbered_consumers(&self) -> impl ExactSizeIterator<Item = (u32, &Consumer)> {
+        self.names.values().map(|number| (*number, self.consumer(ConsumerNumber(*number))))
     }
 
     /// The number of the consumer with this name.
@@ -140,6 +153,7 @@ impl Group {
         }
         for id in &consumer.pending {
             if let Some(pending) = self.pending.remove(id) {
+                self.walk.before_change(*id, Some(&pending));
                 self.forget_time(*id, &pending);
             }
         }
@@ -151,6 +165,11 @@ impl Group {
     /// What is pending, in the order of ids.
     pub fn pending(&self, ids: impl RangeBounds<StreamId>) -> impl DoubleEndedIterator<Item = (StreamId, &Pending)> {
         self.pending.range(ids).map(|(id, pending)| (*id, pending))
+    }
+
+    /// The first that is pending from `id` on.
+    pub(super) fn pending_from(&self, id: StreamId) -> Option<(StreamId, Pending)> {
+        self.pending.range(id..).next().map(|(id, pending)| (*id, *pending))
     }
 
     pub fn pending_of(&self, id: StreamId) -> Option<&Pending> {
@@ -180,6 +199,7 @@ impl Group {
     fn set_pending(&mut self, id: StreamId, consumer: u32, delivered_ms: u64, deliveries: u64) {
         let pending = Pending { delivered_ms, deliveries, consumer };
         let before = self.pending.insert(id, pending);
+        self.walk.before_change(id, before.as_ref());
         if let Some(before) = &before {
             self.forget_time(id, before);
         }
@@ -230,6 +250,7 @@ impl Group {
     pub fn acknowledge(&mut self, id: StreamId) -> bool {
         match self.pending.remove(&id) {
             Some(pending) => {
+                self.walk.before_change(id, Some(&pending));
                 self.disown(id, pending.consumer);
                 self.forget_time(id, &pending);
                 true

@@ -8,6 +8,7 @@ mod progress;
 mod radix;
 mod range;
 mod restore;
+mod tape;
 #[cfg(test)]
 mod tests;
 mod trim;
@@ -51,6 +52,7 @@ pub struct Stream {
     producers: Option<Box<Producers>>,
     /// Whether anything was ever done to it: until then there is no stream.
     exists: bool,
+    walk: tape::Walk,
 }
 
 /// An entry larger than any node may be.
@@ -83,6 +85,21 @@ impl Stream {
         // A tree keeps some six items in a block.
         let groups: usize = self.groups.values().map(|group| 4 + group.pending_len() / 3).sum();
         2 + self.nodes.len() + groups
+    }
+
+    /// Bytes behind the stream, from a few nodes and what groups have pending: O(groups).
+    pub fn memory_bytes_about(&self) -> usize {
+        const LOOKED_AT: usize = 16;
+        let nodes: usize = self.nodes.values().take(LOOKED_AT).map(Node::memory_bytes).sum();
+        let groups: usize = self.groups.values().map(|group| group.pending_len() * 96).sum();
+        nodes * self.nodes.len() / LOOKED_AT.min(self.nodes.len()).max(1) + groups
+    }
+
+    /// Whether a walk through it would have at least so many nodes, or so much that is pending. O(groups).
+    pub(crate) fn is_large(&self, nodes_min: usize, pending_min: usize) -> bool {
+        self.nodes.len() >= nodes_min
+            || self.groups.values().any(|group| group.pending_len() >= pending_min)
+            || (self.nodes.len() < 16 && self.memory_bytes_about() >= pending_min * 256)
     }
 
     /// Number of nodes.
@@ -121,6 +138,7 @@ impl Stream {
         match self.nodes.last_entry() {
             Some(mut last) if last.get().has_room(bytes, bytes_max, limits.stream_node_max_entries) => {
                 let master = *last.key();
+                self.walk.before_change(master, last.get());
                 last.get_mut().push(master, id, words);
             }
             full => {
@@ -129,6 +147,7 @@ impl Stream {
                 }
                 let mut node = Node::new(words.clone(), bytes.max(NODE_BYTES_FIRST.min(bytes_max)));
                 node.push(id, id, words);
+                self.walk.note_new(id);
                 self.nodes.insert(id, node);
             }
         }
@@ -171,6 +190,7 @@ impl Stream {
         let is_last = self.nodes.last_key_value().is_some_and(|(last, _)| *last <= id);
         let Some((&master, node)) = self.nodes.range_mut(..=id).next_back() else { return false };
         let Some((at, _)) = node.view(master).find(id) else { return false };
+        self.walk.before_change(master, node);
         self.len -= 1;
         if node.delete(&[at]) == 0 {
             self.nodes.remove(&master);
@@ -231,6 +251,11 @@ impl Stream {
         self.producers.as_deref()
     }
 
+    /// Remembers these producers.
+    pub fn set_producers(&mut self, producers: Box<Producers>) {
+        self.producers = Some(producers);
+    }
+
     /// What is remembered of producers.
     pub fn producers_mut(&mut self) -> &mut Producers {
         self.producers.get_or_insert_default()
@@ -261,9 +286,15 @@ impl Stream {
         true
     }
 
-    /// Removes a group, its consumers and what was pending.
-    pub fn destroy_group(&mut self, name: &[u8]) -> Option<Group> {
-        self.groups.remove(name)
+    /// Removes a group, its consumers and what was pending; says whether there was one.
+    pub fn destroy_group(&mut self, name: &[u8]) -> bool {
+        match self.groups.remove(name) {
+            Some(group) => {
+                drop(self.walk.keep_group(name, group));
+                true
+            }
+            None => false,
+        }
     }
 
     /// Whether no group has `id` pending or could still read it.

@@ -51,6 +51,7 @@ impl Stream {
         if self.len == 0 {
             self.first_id = first;
         }
+        self.walk.note_new(master);
         self.nodes.insert(master, node);
         self.len += live;
         self.last_id = last;

@@ -59,7 +59,9 @@ impl Stream {
                         self.forget_pending(id);
                     }
                 }
-                self.nodes.remove(&master);
+                if let Some(node) = self.nodes.remove(&master) {
+                    self.walk.keep(master, node);
+                }
                 self.len -= live;
                 removed += live;
                 continue;
@@ -113,6 +115,7 @@ impl Stream {
         }
         let is_last = self.nodes.last_key_value().is_some_and(|(last, _)| *last == master);
         let node = self.nodes.get_mut(&master).expect("the caller found it");
+        self.walk.before_change(master, node);
         self.len -= places.len();
         if node.delete(&places) == 0 {
             self.nodes.remove(&master);

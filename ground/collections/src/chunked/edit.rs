@@ -39,12 +39,14 @@ impl ChunkedList {
         }
     }
 
-    fn has_room(&self, chunk: usize, length: usize) -> bool {
-        matches!(&self.chunks[chunk].node, Node::Packed(list) if self.limits.have_room(list, length))
+    pub(super) fn has_room(&self, chunk: usize, length: usize) -> bool {
+        let node = self.chunks.get(chunk).map(|chunk| &chunk.node);
+        matches!(node, Some(Node::Packed(list)) if self.limits.have_room(list, length))
     }
 
     /// Changes a packed chunk, which has `added` more elements then.
     fn change_packed(&mut self, chunk: usize, added: i64, change: impl FnOnce(&mut Listpack)) {
+        self.before_change(chunk);
         if let Node::Packed(list) = &mut self.chunks[chunk].node {
             change(list);
             self.shift(chunk, added);
@@ -64,10 +66,12 @@ impl ChunkedList {
 
     /// Cuts a chunk before its element `offset`, which is not the first, and returns the number of the second part.
     fn split(&mut self, chunk: usize, offset: usize) -> usize {
-        if let Chunk { start, node: Node::Packed(list) } = &mut self.chunks[chunk] {
+        self.before_change(chunk);
+        let mark = self.walk.mark_of_new();
+        if let Chunk { start, node: Node::Packed(list), .. } = &mut self.chunks[chunk] {
             let start = *start + offset as i64;
             let node = Node::Packed(list.split_off(offset));
-            self.chunks.insert(chunk + 1, Chunk { start, node });
+            self.chunks.insert(chunk + 1, Chunk { start, node, mark });
         }
         chunk + 1
     }
@@ -75,7 +79,8 @@ impl ChunkedList {
     /// Puts a chunk of one element before another.
     fn insert_node(&mut self, at: usize, node: Node) {
         let start = self.chunks[at].start;
-        self.chunks.insert(at, Chunk { start, node });
+        let mark = self.walk.mark_of_new();
+        self.chunks.insert(at, Chunk { start, node, mark });
         self.shift(at, 1);
     }
 
@@ -91,10 +96,15 @@ impl ChunkedList {
         if let (Some(Chunk { node: Node::Packed(left), .. }), Some(Chunk { node: Node::Packed(right), .. })) =
             (self.chunks.get(chunk), self.chunks.get(chunk + 1))
             && self.limits.allow_joining(left, right)
-            && let Some(Chunk { node: Node::Packed(right), .. }) = self.chunks.remove(chunk + 1)
-            && let Node::Packed(left) = &mut self.chunks[chunk].node
         {
-            left.append(right.view());
+            self.before_change(chunk);
+            self.before_change(chunk + 1);
+            self.hand_on(chunk + 1..chunk + 2);
+            if let Some(Chunk { node: Node::Packed(right), .. }) = self.chunks.remove(chunk + 1)
+                && let Node::Packed(left) = &mut self.chunks[chunk].node
+            {
+                left.append(right.view());
+            }
         }
     }
 
@@ -104,6 +114,10 @@ impl ChunkedList {
         let Some(index) = self.index(index) else { return false };
         let (chunk, offset) = self.find(index);
         let is_large = self.limits.is_large(text.len());
+        match &self.chunks[chunk].node {
+            Node::Plain(_) if is_large => self.before_replacement(chunk),
+            _ => self.before_change(chunk),
+        }
         match &mut self.chunks[chunk].node {
             Node::Plain(old) if is_large => *old = text.into(),
             Node::Packed(list) if !is_large && self.limits.allow_replacing(list, offset, text.len()) => {
@@ -167,7 +181,7 @@ impl ChunkedList {
             self.chunks.range_mut(numbers.end..).for_each(|chunk| chunk.start -= elements);
             self.end -= elements;
         }
-        self.chunks.drain(numbers);
+        self.drop_chunks(numbers);
     }
 
     /// Keeps only the elements of these indices.
@@ -196,6 +210,12 @@ impl ChunkedList {
         if indices.is_empty() {
             return;
         }
+        if self.is_walked() {
+            for index in indices {
+                let (chunk, _) = self.find(*index);
+                self.before_change(chunk);
+            }
+        }
         let (first, end) = (self.first_coordinate(), self.end);
         let mut doomed = indices.iter().map(|index| first + *index as i64).peekable();
         let mut next_start = first;
@@ -222,6 +242,11 @@ impl ChunkedList {
         // Chunks without elements begin where the next one does.
         let mut starts =
             self.chunks.iter().skip(1).map(|chunk| chunk.start).chain([next_start]).collect::<Vec<_>>().into_iter();
-        self.chunks.retain(|chunk| starts.next() != Some(chunk.start));
+        let mut keeps = |chunk: &Chunk| starts.next() != Some(chunk.start);
+        if self.is_walked() {
+            self.retain_handing_on(&mut keeps);
+        } else {
+            self.chunks.retain(keeps);
+        }
     }
 }

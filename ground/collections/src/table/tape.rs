@@ -41,11 +41,6 @@ impl<T: Keyed> Table<T> {
         self.tape = None;
     }
 
-    /// Gives the walk to `copy`, which has the same items.
-    pub fn hand_walk_to(&mut self, copy: &mut Table<T>) {
-        copy.tape = self.tape.take();
-    }
-
     /// Bytes that the walk takes beside the table, about.
     pub fn walk_bytes(&self) -> usize {
         self.tape.as_ref().map_or(0, |tape| (tape.touched.len() + tape.saved.len()) * BYTES_PER_TOUCH)

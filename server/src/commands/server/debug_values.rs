@@ -76,6 +76,7 @@ fn serialized_bytes(view: View<'_, Object>) -> usize {
         View::Int(value) => 1 + number::digits(value.unsigned_abs()) + usize::from(value < 0),
         View::Str { bytes, .. } | View::Packed { bytes, .. } => length_bytes(bytes.len()) + bytes.len(),
         View::Object(Object::String(bytes)) => length_bytes(bytes.len()) + bytes.len(),
+        View::Object(Object::WalkedString(text)) => length_bytes(text.bytes().len()) + text.bytes().len(),
         View::Object(object) => object.memory_bytes(),
     }
 }
@@ -129,6 +130,7 @@ pub fn string_sizes(call: &mut SessionCall<'_>, args: &mut Args<'_>, reply: &mut
         let (length, spare) = match entry.view() {
             View::Str { bytes, .. } => (bytes.len(), 0),
             View::Object(Object::String(bytes)) => (bytes.len(), bytes.capacity() - bytes.len()),
+            View::Object(Object::WalkedString(text)) => (text.bytes().len(), 0),
             _ => return Err(Error::fixed("ERR Not an sds encoded string.")),
         };
         Ok(format!(
@@ -177,6 +179,7 @@ pub fn table_stats_of_key(call: &mut SessionCall<'_>, args: &mut Args<'_>, reply
 fn members(object: &Object) -> usize {
     match object {
         Object::String(bytes) => bytes.len(),
+        Object::WalkedString(text) => text.bytes().len(),
         Object::List(list) => list.len(),
         Object::Set(set) => set.len(),
         Object::Hash(hash) => hash.len(),

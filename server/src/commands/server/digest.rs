@@ -130,6 +130,7 @@ fn add_string(digest: &mut Digest, view: View<'_, Object>) {
         View::Int(value) => Text::Int(value),
         View::Str { bytes, .. } => Text::Bytes(bytes),
         View::Object(Object::String(bytes)) => Text::Bytes(bytes),
+        View::Object(Object::WalkedString(text)) => Text::Bytes(text.bytes()),
         _ => unreachable!("the kind is a string's"),
     };
     digest.append(text.bytes(&mut buffer));

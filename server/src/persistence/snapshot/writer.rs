@@ -8,8 +8,9 @@ use crate::pause::Hold;
 use crate::shared::{Message, Shared};
 use ochre_collections::EntryRef;
 use ochre_digest::Crc64;
-use ochre_keyspace::{Detached, Entry, LargeHead, Saved, Visitor};
-use ochre_values::{Element, Object};
+use ochre_keyspace::{Detached, Entry, LargeHead, Saved, Show, Step, Visitor};
+use ochre_values::Object;
+use std::collections::VecDeque;
 use std::io;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError, mpsc};
@@ -47,8 +48,17 @@ pub(super) struct Writer {
     /// Tables that were taken out of the keyspace, and what their walk finds.
     pub(super) detached: Vec<Detached>,
     pub(super) copied: Vec<Saved>,
+    pub(super) found: VecDeque<Found>,
+    /// Whether such a walk only goes on with what has been begun.
+    pub(super) only_begun: bool,
     pub(super) keys: u64,
     pub(super) key_delay_us: i64,
+}
+
+/// What the walk of a table that was taken out of the keyspace finds, in the order in which it is to be written.
+pub(super) enum Found {
+    Bytes(Vec<u8>),
+    Large(Arc<LargeValue>),
 }
 
 impl Visitor for Writer {
@@ -61,23 +71,18 @@ impl Visitor for Writer {
         self.copied.push((db, entry));
     }
 
-    fn large(&mut self, db: usize, head: &LargeHead) {
-        if self.selected != Some(db) {
-            self.selected = Some(db);
-            self.encoder.select(db);
-        }
+    fn large(&mut self, db: usize, head: &LargeHead) -> Option<Arc<dyn Show>> {
         self.keys += 1;
-        self.encoder.large(head);
+        let bytes = self.encoder.take();
+        self.selected = None;
+        let large = LargeValue::begin(&*self.job.format, db, head);
+        self.found.push_back(Found::Bytes(bytes));
+        self.found.push_back(Found::Large(Arc::clone(&large)));
+        Some(large)
     }
 
-    fn element(&mut self, element: Element<'_>) -> usize {
-        let before = self.encoder.len();
-        self.encoder.element(element);
-        self.encoder.len().saturating_sub(before).max(1)
-    }
-
-    fn large_end(&mut self) {
-        self.encoder.large_end();
+    fn is_full(&mut self) -> bool {
+        self.only_begun
     }
 
     fn free(&mut self, entry: Entry) {
@@ -218,58 +223,63 @@ impl Writer {
         }
     }
 
-    /// Writes a large collection as its pieces come. If its table is taken out of the keyspace meanwhile, the rest is found there.
+    /// Writes a large value as its pieces come. Those that were in a table which was taken out of the keyspace meanwhile are looked
+    /// for here.
     fn write_large(&mut self, large: &LargeValue) -> Result<(), Failure> {
+        while !self.write_pieces(large)? {
+            if self.job.is_cancelled() {
+                return Err(Failure::Cancelled);
+            }
+            let pieces = large.lock();
+            if !pieces.waiting.is_empty() || pieces.is_whole {
+                continue;
+            }
+            let waited = large.more.wait_timeout(pieces, Duration::from_millis(5));
+            let (pieces, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+            drop(pieces);
+            if timeout.timed_out() {
+                self.go_on_with_begun();
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the pieces of a large value that are there; says whether these were the last ones.
+    fn write_pieces(&mut self, large: &LargeValue) -> Result<bool, Failure> {
         loop {
             let mut pieces = large.lock();
-            match pieces.waiting.pop_front() {
-                Some(bytes) => {
-                    pieces.bytes -= bytes.len();
-                    let wakes = pieces.is_awaited && pieces.bytes < QUEUE_BYTES_MAX / 2;
-                    pieces.is_awaited &= !wakes;
-                    drop(pieces);
-                    if wakes {
-                        self.shared.tell_all(|| Message::WalkOn);
-                    }
-                    self.write(&bytes)?;
-                }
-                None if pieces.is_whole => return Ok(()),
-                None => {
-                    if self.job.is_cancelled() {
-                        return Err(Failure::Cancelled);
-                    }
-                    let waited = large.more.wait_timeout(pieces, Duration::from_millis(5));
-                    let (pieces, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
-                    if timeout.timed_out() && pieces.waiting.is_empty() && !pieces.is_whole {
-                        drop(pieces);
-                        if self.write_rest_of_large(large)? {
-                            return Ok(());
-                        }
-                    }
-                }
+            let Some(bytes) = pieces.waiting.pop_front() else { return Ok(pieces.is_whole) };
+            pieces.bytes -= bytes.len();
+            let wakes = pieces.is_awaited && pieces.bytes < QUEUE_BYTES_MAX / 2;
+            pieces.is_awaited &= !wakes;
+            drop(pieces);
+            if wakes {
+                self.shared.tell_all(|| Message::WalkOn);
             }
+            self.write(&bytes)?;
         }
     }
 
-    /// If the table of a large collection was taken out of the keyspace, writes what is missing, and the rest of the table.
-    fn write_rest_of_large(&mut self, large: &LargeValue) -> Result<bool, Failure> {
+    /// Goes on with the large values that were begun before their tables were taken out of the keyspace, as far as there is room.
+    fn go_on_with_begun(&mut self) {
         self.detached.extend(self.job.cut.take_detached());
-        let is_its = |table: &Detached| table.shard() == large.shard && table.is_showing();
-        let Some(at) = self.detached.iter().position(is_its) else { return Ok(false) };
-        // The loop has handed on what it had, as it does after each step, before or after the table went.
-        let rest = std::mem::take(&mut large.lock().waiting);
-        for bytes in rest {
-            self.write(&bytes)?;
+        let mut tables = std::mem::take(&mut self.detached);
+        self.only_begun = true;
+        for table in tables.iter_mut().filter(|table| table.is_showing()) {
+            let mut saved = Vec::new();
+            while table.is_showing() && table.walk(&mut { CHUNK_BYTES }, &mut saved, self) == Step::More {}
+            self.copied.append(&mut saved);
         }
-        let table = self.detached.swap_remove(at);
-        self.write_table(table)?;
-        Ok(true)
+        self.only_begun = false;
+        self.detached = tables;
     }
 
     /// Writes the tables that were taken out of the keyspace, and frees them.
     fn write_detached(&mut self) -> Result<(), Failure> {
         self.detached.extend(self.job.cut.take_detached());
-        // One that was showing a large collection waits for the writing of what came before.
+        let saved = std::mem::take(&mut self.copied);
+        self.write_saved(saved)?;
+        // One that is showing a large value waits for the writing of what came before.
         while let Some(at) = self.detached.iter().position(|table| !table.is_showing()) {
             let table = self.detached.swap_remove(at);
             self.write_table(table)?;
@@ -281,20 +291,32 @@ impl Writer {
         let mut ended = false;
         while !ended {
             let (mut room, mut saved) = (CHUNK_BYTES, Vec::new());
-            ended = table.walk(&mut room, &mut saved, self);
-            self.write_encoded()?;
+            ended = table.walk(&mut room, &mut saved, self) == Step::Ended;
+            let bytes = self.encoder.take();
+            self.selected = None;
+            self.found.push_back(Found::Bytes(bytes));
+            while let Some(found) = self.found.pop_front() {
+                match found {
+                    Found::Bytes(bytes) => self.write(&bytes)?,
+                    Found::Large(large) => {
+                        if !self.write_pieces(&large)? {
+                            // Nothing has been found behind it: the rest comes with the next step.
+                            self.found.push_front(Found::Large(large));
+                            break;
+                        }
+                    }
+                }
+            }
             let keys = std::mem::take(&mut self.keys);
             self.wait_for_keys(keys)?;
             self.job.keys_written.fetch_add(keys, Ordering::Relaxed);
-            if !table.is_showing() {
-                saved.append(&mut self.copied);
+            self.copied.append(&mut saved);
+            if self.found.is_empty() {
+                let saved = std::mem::take(&mut self.copied);
                 self.write_saved(saved)?;
-            } else {
-                self.copied.append(&mut saved);
             }
         }
-        let saved = std::mem::take(&mut self.copied);
-        self.write_saved(saved)
+        Ok(())
     }
 
     /// Waits as tests want it, unless the snapshot is called off.
