@@ -55,6 +55,7 @@ pub fn show_object(object: &Object) -> String {
         }
         Object::Stream(stream) => show_stream(stream),
         Object::Structured(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+        Object::WalkedString(_) => unreachable!("no snapshot is taken here"),
     }
 }
 
