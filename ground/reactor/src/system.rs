@@ -20,8 +20,18 @@ pub(crate) fn opened(answer: libc::c_int) -> io::Result<OwnedFd> {
     check(answer).map(|fd| unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
-/// Stops both directions of a socket; whoever waits on it hears of it. An error means that it was not connected any longer.
+/// Ends both directions of a socket, which is closed when its requests have ended. Those read what has come meanwhile; closed
+/// with that unread, the connection would have been reset, and so it is: a peer that waits for room to send learns that it is over.
 pub(crate) fn shut_down(fd: RawFd) {
+    let mut unread: libc::c_int = 0;
+    // SAFETY: the pointer leads to one integer, which is what this request writes.
+    let is_known = unsafe { libc::ioctl(fd, libc::FIONREAD, &raw mut unread) } == 0;
+    if is_known && unread > 0 {
+        let reset = libc::linger { l_onoff: 1, l_linger: 0 };
+        let size = size_of::<libc::linger>() as libc::socklen_t;
+        // SAFETY: the pointer leads to a `linger`, of which `size` is the size.
+        unsafe { libc::setsockopt(fd, libc::SOL_SOCKET, libc::SO_LINGER, (&raw const reset).cast(), size) };
+    }
     // SAFETY: takes no pointers.
     unsafe { libc::shutdown(fd, libc::SHUT_RDWR) };
 }
