@@ -322,7 +322,11 @@ fn pairs(values: Vec<Value>) -> Vec<(Value, Value)> {
 fn parse_double(text: &[u8]) -> Option<f64> {
     match text {
         b"nan" | b"-nan" => Some(f64::NAN),
-        _ => parse_f64(text),
+        // A number beyond the largest is infinite for who reads it: counters may have more digits than a double.
+        _ => parse_f64(text).or_else(|| {
+            let is_number = text.iter().all(|byte| byte.is_ascii_digit() || b"+-.eE".contains(byte));
+            std::str::from_utf8(text).ok().filter(|_| is_number)?.parse().ok()
+        }),
     }
 }
 
@@ -381,6 +385,7 @@ mod tests {
             (">1\r\n#t\r\n", Value::Push(vec![Value::Boolean(true)])),
             (",1.5\r\n", Value::Double(1.5)),
             (",-inf\r\n", Value::Double(f64::NEG_INFINITY)),
+            (",-1e4000\r\n", Value::Double(f64::NEG_INFINITY)),
             ("(-123456789012345678901\r\n", Value::BigNumber(b"-123456789012345678901".to_vec())),
             ("=7\r\ntxt:a\nb\r\n", Value::Verbatim { format: *b"txt", text: b"a\nb".to_vec() }),
             ("!5\r\nERR x\r\n", Value::Error(b"ERR x".to_vec())),
