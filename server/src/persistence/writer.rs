@@ -39,8 +39,8 @@ const COVERED_BYTES_MIN: u64 = 4096;
 const KEPT_BYTES_MAX: usize = 1 << 20;
 /// How often the thread looks by itself.
 const PERIOD: Duration = Duration::from_millis(100);
-/// With everysec a sync is due so long after the last one.
-const SYNC_PERIOD_MS: u64 = 1000;
+/// With everysec a sync begins so long after the last one began, `PERIOD` later at most: no more than a second is at risk.
+const SYNC_PERIOD_MS: u64 = 850;
 /// A sync that takes so long makes loops put off their writes, which might wait for it, but not for longer than that.
 const SLOW_SYNC_MS: u64 = 100;
 const PUT_OFF_MS_MAX: u64 = 2000;
@@ -360,10 +360,11 @@ pub fn run(log: &Log, stopped: impl Fn() -> bool, progress: impl Fn()) {
                 }
             }
             Policy::EverySecond => {
-                let due = now_ms().saturating_sub(synced_ms) >= SYNC_PERIOD_MS;
+                let began_ms = now_ms();
+                let due = began_ms.saturating_sub(synced_ms) >= SYNC_PERIOD_MS;
                 if log.flush(true) && due && log.is_dirty() && !log.numbers.sync_paused.load(Ordering::Relaxed) {
                     log.sync();
-                    synced_ms = now_ms();
+                    synced_ms = began_ms;
                 }
             }
             Policy::No | Policy::Off => {
