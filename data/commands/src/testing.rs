@@ -2,7 +2,7 @@
 
 use crate::spec::Locks;
 use crate::table::{Row, Table};
-use crate::{Args, DataFn, Error, FAMILIES, Key};
+use crate::{Args, DataFn, Error, FAMILIES, Key, Locked};
 use ochre_collections::lock::ShardSet;
 use ochre_keyspace::{Context, Effects, Event, Keyspace, LogMode, Options};
 use ochre_resp::{Args as Words, Batch, Protocol, Reply};
@@ -76,7 +76,12 @@ impl Default for Db {
 impl Db {
     /// An empty keyspace of 16 shards and 16 databases, at a fixed time, with all events and the log wanted.
     pub fn new() -> Self {
-        let options = Options { shards: 16, single_threaded: false, databases: 16 };
+        Db::with_shards(16)
+    }
+
+    /// As `new`, with so many shards: a power of two.
+    pub fn with_shards(shards: usize) -> Self {
+        let options = Options { shards, single_threaded: false, databases: 16 };
         let mut context = Context { now_ms: 1_700_000_000_000, log_wanted: true, ..Context::default() };
         context.notify = ochre_keyspace::Class(u32::MAX);
         Db {
@@ -116,30 +121,30 @@ impl Db {
         let mut batch = Batch::default();
         let command = batch.push(words.iter().copied());
         let words = batch.args(&command, &[]);
-        let mut bytes = Vec::new();
-        let mut reply = Reply::new(&mut bytes, self.protocol);
-        let found = table().find(words.at(0)).expect("the command is in the lists");
-        let (row, words_of_name) = match found.run {
-            Some(_) => (found, 1),
-            None => (found.subcommand(words.at(1)).expect("the subcommand is in the lists"), 2),
-        };
-        assert!(row.accepts(words.len()), "{} takes another number of words", row.full_name);
+        let (row, _) = row_of(words);
         self.effects.clear();
         let mut locks = self.shards_of(row, words);
         let guard = self.keyspace.shards().try_lock_set(&mut locks).expect("nobody else uses the keyspace");
         let mut data = self.keyspace.view(guard, &self.context, &mut self.effects, self.db);
-        let mut args = Args::new(words);
-        args.seek(words_of_name);
-        let run = row.run.expect("containers were resolved");
-        let result = run(&mut data, &mut args, &mut reply);
-        data.finish();
+        let bytes = run_in(&mut data, words, self.protocol);
         drop(data);
-        if let Err(error) = result {
-            bytes.clear();
-            Reply::new(&mut bytes, self.protocol).error(error.as_str());
-        }
         self.effects.collect_misses();
         bytes
+    }
+
+    /// Runs commands as a transaction or a script does, all under the same locks.
+    pub fn run_together(&mut self, commands: &[Vec<&[u8]>]) {
+        let mut locks = self.keyspace.all_shards();
+        let guard = self.keyspace.shards().try_lock_set(&mut locks).expect("nobody else uses the keyspace");
+        self.effects.clear();
+        let mut data = self.keyspace.view(guard, &self.context, &mut self.effects, self.db);
+        for words in commands {
+            let mut batch = Batch::default();
+            let command = batch.push(words.iter().copied());
+            data.effects.clear();
+            data.select(self.db);
+            run_in(&mut data, batch.args(&command, &[]), self.protocol);
+        }
     }
 
     /// The shards that a command needs, as the server locks them.
@@ -211,6 +216,33 @@ impl Db {
     pub fn sleep_ms(&mut self, ms: u64) {
         self.context.now_ms += ms;
     }
+}
+
+/// The row of a command, or of its subcommand, and how many words name it.
+fn row_of(words: Words<'_>) -> (&'static Row<DataFn>, usize) {
+    let found = table().find(words.at(0)).expect("the command is in the lists");
+    let (row, words_of_name) = match found.run {
+        Some(_) => (found, 1),
+        None => (found.subcommand(words.at(1)).expect("the subcommand is in the lists"), 2),
+    };
+    assert!(row.accepts(words.len()), "{} takes another number of words", row.full_name);
+    (row, words_of_name)
+}
+
+/// Runs a command whose locks are held; its reply, or its error.
+fn run_in(data: &mut Locked<'_>, words: Words<'_>, protocol: Protocol) -> Vec<u8> {
+    let (row, words_of_name) = row_of(words);
+    let run = row.run.expect("containers were resolved");
+    let mut args = Args::new(words);
+    args.seek(words_of_name);
+    let mut bytes = Vec::new();
+    let result = run(data, &mut args, &mut Reply::new(&mut bytes, protocol));
+    data.finish();
+    if let Err(error) = result {
+        bytes.clear();
+        Reply::new(&mut bytes, protocol).error(error.as_str());
+    }
+    bytes
 }
 
 /// Shows one reply and moves `at` behind it.

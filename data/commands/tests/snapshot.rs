@@ -8,7 +8,9 @@ use ochre_collections::{EntryRef, Listpack, Random, Value};
 use ochre_commands::spec::WRITE;
 use ochre_commands::testing::Db;
 use ochre_commands::{FAMILIES, Key};
-use ochre_keyspace::{Cut, Detached, Entry, LargeHead, Saved, Show, Step, Visitor, duplicate};
+use ochre_keyspace::{
+    Cut, Detached, Entry, EvictionPool, EvictionRules, LargeHead, Order, Saved, Search, Show, Step, Visitor, duplicate,
+};
 use ochre_values::hash::Deadline;
 use ochre_values::{Collection, Element, Hash, Limits, List, Object, Set, SortedSet, Stream, StreamId, WalkShape};
 use std::collections::{BTreeMap, BTreeSet};
@@ -531,7 +533,7 @@ fn words(line: &str) -> Vec<&[u8]> {
     line.split_ascii_whitespace().map(str::as_bytes).collect()
 }
 
-/// Runs a random command, the sweep that expires, or lets time pass.
+/// Runs random commands, the sweep that expires, evicts a key, or lets time pass.
 fn disturb(db: &mut Db, random: &mut Random) -> String {
     match random.below(40) {
         0 => {
@@ -546,6 +548,15 @@ fn disturb(db: &mut Db, random: &mut Random) -> String {
             }
             "keys expire".into()
         }
+        2 => evict(db, random),
+        3 | 4 => {
+            let lines: Vec<_> = (0..2 + random.below(5)).map(|_| random_line(random)).collect();
+            db.context.in_script = random.below(2) == 0;
+            db.run_together(&lines.iter().map(|line| line.iter().map(String::as_bytes).collect()).collect::<Vec<_>>());
+            db.context.in_script = false;
+            db.effects.garbage.clear();
+            format!("together: {}", lines.iter().map(|line| line.join(" ")).collect::<Vec<_>>().join("; "))
+        }
         _ => {
             let line = random_line(random);
             db.db = if random.below(4) == 0 { random.below(8) } else { 0 };
@@ -555,6 +566,24 @@ fn disturb(db: &mut Db, random: &mut Random) -> String {
             line.join(" ")
         }
     }
+}
+
+/// Removes the key that some policy finds.
+fn evict(db: &mut Db, random: &mut Random) -> String {
+    let order = [Order::Clock, Order::Chance, Order::Deadline][random.below(3)];
+    let expiring_only = random.below(2) == 0;
+    let rules = EvictionRules { order, expiring_only, samples: 5, logged_as_unlink: false, ghost_bytes: 4096 };
+    let Search::Found(candidate) = EvictionPool::default().search(&db.keyspace, &rules, &db.context) else {
+        return "nothing is evicted".into();
+    };
+    let mut locks = ShardSet::of(db.keyspace.shard_of_hash(candidate.hash));
+    let guard = db.keyspace.shards().try_lock_set(&mut locks).expect("nobody else uses the keyspace");
+    db.effects.clear();
+    let mut data = db.keyspace.view(guard, &db.context, &mut db.effects, candidate.db);
+    data.evict(&candidate, &rules);
+    drop(data);
+    db.effects.garbage.clear();
+    format!("{} of database {} is evicted", String::from_utf8_lossy(&candidate.key), candidate.db)
 }
 
 fn scenario(seed: u64) {

@@ -97,6 +97,33 @@ fn what_does_not_check_out_is_refused() {
     assert_eq!(read(0, b"\x01a", 13).as_deref(), Some("a"));
 }
 
+/// A stream without entries, with one group that has an entry pending, which so many consumers have.
+fn stream_with_owners(owners: usize) -> Vec<u8> {
+    let id = [[0_u8; 7].as_slice(), &[1], &[0; 7], &[1]].concat();
+    let mut value = vec![0, 0, 5, 1, 1];
+    value.extend_from_slice(b"\x01g\x05\x01\x01");
+    value.extend_from_slice(&id);
+    value.extend_from_slice(&[0; 8]);
+    value.extend_from_slice(&[1, owners as u8]);
+    for owner in 0..owners {
+        value.extend_from_slice(&[1, b'a' + owner as u8]);
+        value.extend_from_slice(&[0; 8]);
+        value.push(1);
+        value.extend_from_slice(&id);
+    }
+    value
+}
+
+#[test]
+fn a_pending_entry_has_one_owner() {
+    assert!(read(15, &stream_with_owners(1), 9).is_some());
+    assert_eq!(read(15, &stream_with_owners(0), 9), None, "nobody's");
+    assert_eq!(read(15, &stream_with_owners(2), 9), None, "that of two");
+    let mut of_nobody_known = stream_with_owners(1);
+    *of_nobody_known.last_mut().expect("it is not empty") = 2;
+    assert_eq!(read(15, &of_nobody_known, 9), None, "an entry that is not pending");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 1000, ..ProptestConfig::default() })]
 
