@@ -65,7 +65,7 @@ fn asks_for_much(words: &[&[u8]]) -> bool {
 
 impl Pair {
     fn new(seed: u8) -> Pair {
-        let mut pair = Pair { leader: Db::new(), follower: Db::new() };
+        let mut pair = Pair { leader: Db::with_shards(2), follower: Db::with_shards(1) };
         for db in [&mut pair.leader, &mut pair.follower] {
             let limits = &mut db.context.limits;
             limits.string_max_bytes = 1 << 16;

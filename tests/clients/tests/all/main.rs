@@ -1,5 +1,6 @@
 //! A real client at a real server, over real sockets, in every layout of threads and shards.
 
+mod abuse;
 mod acknowledge;
 mod acl;
 mod append_only;
