@@ -27,11 +27,11 @@ unsafe extern "C" {
     fn mi_stats_print_out(out: extern "C" fn(*const c_char, *mut c_void), argument: *mut c_void);
 }
 
-/// The bytes that mimalloc sets aside for a block of `bytes`: steps of 8 up to 64, then four steps a doubling, and pages.
+/// The bytes that mimalloc sets aside for a block of `bytes`.
 #[inline]
 const fn block_bytes(bytes: usize) -> usize {
-    if bytes <= 64 {
-        (bytes + 7) & !7
+    if bytes <= crate::memory::CLASSED_BYTES_MAX {
+        crate::memory::size_class(bytes)
     } else if bytes <= 512 * 1024 {
         let shift = (bytes - 1).ilog2() - 2;
         (((bytes - 1) >> shift) + 1) << shift

@@ -201,11 +201,11 @@ fn a_value_of_the_same_class_is_written_in_place() {
     assert_eq!(entry.block, place);
     entry.set_value(Value::Str { bytes: &[2; 17], raw: true });
     assert_eq!(entry.as_ref().memory_bytes(), 48);
-    let mut entry = Entry::<Big>::new(b"key", Value::Str { bytes: &[1; 60], raw: false }, None);
+    let mut entry = Entry::<Big>::new(b"key", Value::Str { bytes: &[1; 250], raw: false }, None);
     let place = entry.block;
     entry.set_expiry(Some(77));
-    assert_eq!(entry.block, place, "71 and 79 bytes are both in the class of 80");
-    assert_eq!(entry.as_ref().view(), View::Str { bytes: &[1; 60], raw: false });
+    assert_eq!(entry.block, place, "261 and 269 bytes are both in the class of 272");
+    assert_eq!(entry.as_ref().view(), View::Str { bytes: &[1; 250], raw: false });
     entry.set_expiry(None);
     assert_eq!((entry.block, entry.as_ref().key()), (place, b"key".as_slice()));
 }
