@@ -119,9 +119,9 @@ impl Directory {
         page.node(skip)
     }
 
-    /// The segment of a hash, and the hash's home in it.
+    /// The segment of a hash, and the hash's home and tag in it.
     #[inline]
-    pub(super) fn locate(&self, hash: u64) -> (Segment, usize) {
+    pub(super) fn locate(&self, hash: u64) -> (Segment, usize, u8) {
         let (mut node, mut rest) = (self.root, hash);
         while node.is_page() {
             let page = Page::of(node);
@@ -129,7 +129,7 @@ impl Directory {
             rest <<= node.skip();
         }
         let segment = node.segment();
-        (segment, segment.home(rest))
+        (segment, segment.home(rest), tag(rest))
     }
 
     /// The way to the segment of a hash.
@@ -168,10 +168,14 @@ impl Directory {
             let home = segment.home(path.rest);
             if items < segment.limit() && !path.node.is_nothing() {
                 // SAFETY: the directory owns the segment.
-                let spot = unsafe { segment.place(home, tag(hash), address) }.or_else(|| {
-                    // No room nearby in a segment that is half empty: splitting would not part these items.
+                let spot = unsafe { segment.place(home, tag(path.rest), address) }.or_else(|| {
+                    let tag = tag(path.rest);
                     // SAFETY: as above.
-                    (2 * items < segment.capacity()).then(|| unsafe { segment.place_far(home, tag(hash), address) })?
+                    unsafe { segment.place_by_moving(home, tag, address) }.or_else(|| {
+                        // No room nearby in a segment that is half empty: splitting would not part these items.
+                        // SAFETY: as above.
+                        (2 * items < segment.capacity()).then(|| unsafe { segment.place_far(home, tag, address) })?
+                    })
                 });
                 if let Some(spot) = spot {
                     if let Some(step) = path.last {
@@ -225,12 +229,28 @@ impl Directory {
         }
     }
 
-    /// Moves the items of a segment into one of `count` buckets.
+    /// Moves the items of a segment into one of `count` buckets. Only those whose tags do not tell where to are looked at.
     unsafe fn resize(&mut self, path: &Path, items: usize, count: usize, hash_of: HashOf) {
         let node = self.new_segment(count, path.node.skip());
+        let (from, to) = (path.node.segment(), node.segment());
+        let mut untold = Vec::new();
         // SAFETY: the segment is alive; its items are moved once, and it is freed without them.
         unsafe {
-            gather(path.node, items, hash_of).iter().for_each(|item| put(node, path.consumed, item));
+            from.for_each(|spot| {
+                let address = (*spot.bucket).address(spot.slot);
+                let index = spot.bucket.offset_from_unsigned(from.buckets);
+                match from.home_in(count, index, spot.slot) {
+                    Some(home) => place_surely(to, home, (*spot.bucket).tag(spot.slot), address),
+                    None => {
+                        prefetch(address);
+                        prefetch(address + 16);
+                        untold.push(address);
+                    }
+                }
+            });
+            for address in untold {
+                put(node, path.consumed, &Moved { hash: hash_of(pointer(address)), address });
+            }
             self.free_segment(path.node);
         }
         self.hold(path, node, items);
@@ -533,12 +553,20 @@ unsafe fn gather(node: Node, items: usize, hash_of: HashOf) -> Vec<Moved> {
 /// Puts an item into a segment that has room for it.
 unsafe fn put(node: Node, consumed: u32, item: &Moved) {
     let segment = node.segment();
-    let home = segment.home(item.hash << consumed);
+    let rest = item.hash << consumed;
+    // SAFETY: the caller owns the segment.
+    unsafe { place_surely(segment, segment.home(rest), tag(rest), item.address) }
+}
+
+/// Puts an item into a segment that has room for it, near its home or wherever that is.
+#[inline]
+unsafe fn place_surely(segment: Segment, home: usize, tag: u8, address: u64) {
     // SAFETY: the caller owns the segment.
     unsafe {
         segment
-            .place(home, tag(item.hash), item.address)
-            .or_else(|| segment.place_far(home, tag(item.hash), item.address))
+            .place(home, tag, address)
+            .or_else(|| segment.place_by_moving(home, tag, address))
+            .or_else(|| segment.place_far(home, tag, address))
             .expect("a segment is made for the number of its items");
     }
 }
