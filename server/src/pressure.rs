@@ -142,7 +142,7 @@ fn rules(settings: &Settings) -> Option<EvictionRules> {
 }
 
 /// One part in so many of `maxmemory` is spent on remembering evicted keys.
-const GHOSTS_SHARE: u64 = 256;
+const GHOSTS_SHARE: u64 = 128;
 const GHOST_BYTES_MAX: u64 = 64 << 20;
 
 /// `maxmemory-eviction-tenacity` as a time: in even steps up to half a millisecond, then growing by 15 % each.
