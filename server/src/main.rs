@@ -16,6 +16,7 @@ mod crash;
 mod cron;
 mod dispatch;
 mod held;
+mod hot_keys;
 mod latency;
 mod lazyfree;
 mod listen;

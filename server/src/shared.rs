@@ -177,6 +177,7 @@ pub struct Shared {
     pub lazyfree: Lazyfree,
     pub command_logs: CommandLogs,
     pub latency_events: LatencyEvents,
+    pub hot_keys: crate::hot_keys::HotKeys,
     pub monitors: Monitors,
     pub log: Log,
     pub saves: Saves,

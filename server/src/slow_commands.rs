@@ -1,5 +1,6 @@
 //! The logs behind SLOWLOG and COMMANDLOG: commands that took long, and those with a large request or reply.
 
+use crate::hot_keys;
 use crate::latency;
 use crate::session::Session;
 use crate::settings::Settings;
@@ -88,10 +89,11 @@ impl CommandLogs {
     }
 }
 
-/// Notes a command that took at least as long as the slow log or the latency monitor wants.
+/// Notes a command that took at least as long as the slow log or the latency monitor wants, or any while keys are counted.
 #[cold]
 pub fn note_slow(worker: &Worker, session: &Session, row: &CommandRow, words: Words<'_>, took_ns: u64) {
     let settings = &worker.shared.settings;
+    hot_keys::note_time(worker.shared, worker.id, row, words, took_ns);
     if took_ns >= settings_view::latency_event_ns(settings) {
         let event = if row.flags.has(FAST) { latency::FAST_COMMAND } else { latency::COMMAND };
         worker.shared.latency_events.add(event, ochre_clock::now_ms() / 1000, took_ns / 1_000_000);
@@ -101,7 +103,7 @@ pub fn note_slow(worker: &Worker, session: &Session, row: &CommandRow, words: Wo
     }
 }
 
-/// Notes a command whose request or reply is large.
+/// Notes a command whose request or reply is large, or any while keys are counted.
 #[cold]
 pub fn note_large(
     worker: &Worker,
@@ -110,10 +112,12 @@ pub fn note_large(
     words: Words<'_>,
     (request_bytes, reply_bytes): (usize, usize),
 ) {
-    if request_bytes >= worker.large_request_bytes {
+    hot_keys::note_bytes(worker, row, words, request_bytes + reply_bytes);
+    let (request_bytes_min, reply_bytes_min) = settings_view::large_bytes(&worker.shared.settings);
+    if request_bytes >= request_bytes_min {
         note(worker.shared, Reason::LargeRequest, session, row, words, request_bytes as u64);
     }
-    if reply_bytes >= worker.large_reply_bytes {
+    if reply_bytes >= reply_bytes_min {
         note(worker.shared, Reason::LargeReply, session, row, words, reply_bytes as u64);
     }
 }

@@ -114,6 +114,7 @@ fn serve(
         lazyfree: Lazyfree::start().map_err(|error| format!("Can't start the thread that frees: {error}"))?,
         command_logs: CommandLogs::default(),
         latency_events: LatencyEvents::default(),
+        hot_keys: crate::hot_keys::HotKeys::new(threads),
         monitors: Monitors::default(),
         log: Log::default(),
         saves: Saves::new(ochre_clock::now_ms()),

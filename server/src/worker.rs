@@ -78,11 +78,11 @@ pub struct Worker {
     pub held: HeldReplies,
     /// End of the last command, ns of the monotonic clock: the next command's beginning.
     pub last_tick_ns: u64,
-    /// Commands that take at least so long are noted in the slow log, ns.
+    /// Commands that take at least so long are looked at: for the slow log, for latency events, for hot keys (then all are), ns.
     pub slow_ns: u64,
     /// Whether how long commands take goes to their histograms.
     pub tracks_latency: bool,
-    /// Requests and replies of at least so many bytes are noted in the command log.
+    /// Requests and replies of at least so many bytes are looked at: for the command log, for hot keys (then all are).
     pub large_request_bytes: usize,
     pub large_reply_bytes: usize,
     /// The version of the settings that this loop's copies are from.
@@ -224,6 +224,9 @@ impl Worker {
         self.slow_ns = settings_view::slow_ns(&self.shared.settings);
         self.tracks_latency = self.shared.settings.logging.latency_tracking.get();
         (self.large_request_bytes, self.large_reply_bytes) = settings_view::large_bytes(&self.shared.settings);
+        if self.shared.hot_keys.is_active() {
+            (self.slow_ns, self.large_request_bytes) = (0, 0);
+        }
         self.cron.apply_settings(&self.shared.settings);
         crate::tracking::limit(self.shared, &mut self.shared.tracking.registry());
         self.pressure.apply_settings(&self.shared.settings);

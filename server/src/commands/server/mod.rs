@@ -9,6 +9,7 @@ mod debug;
 mod debug_values;
 mod digest;
 mod ends;
+mod hotkeys;
 mod info;
 mod latency;
 mod memory;
@@ -28,6 +29,7 @@ pub const COMMANDS: &[Command] = &[
     command::COMMAND,
     config::CONFIG,
     debug::DEBUG,
+    hotkeys::HOTKEYS,
     info::INFO,
     latency::LATENCY,
     memory::MEMORY,

@@ -246,6 +246,49 @@ fn the_server_tells_of_itself() {
 }
 
 #[test]
+fn hot_keys_are_found_while_somebody_asks() {
+    in_each_layout(|server| {
+        let mut client = server.client();
+        let wide = "w".repeat(2000);
+        // However busy the machine is, nothing is slow.
+        client.check("CONFIG SET slowlog-log-slower-than 3600000000", "OK");
+        client.check("HOTKEYS GET", "nil");
+        client.check("HOTKEYS STOP", "nil");
+        client.check("HOTKEYS RESET", "OK");
+        client.check("HOTKEYS START COUNT 3", "-ERR METRICS parameter is required");
+        client.check("HOTKEYS START METRICS 2 CPU CPU", "-ERR METRICS count does not match the metrics that are named");
+        client
+            .check("HOTKEYS START METRICS 1 NET SLOTS 1 5", "-ERR SLOTS parameter cannot be used in non-cluster mode");
+        client.check("HOTKEYS START METRICS 2 CPU NET COUNT 2", "OK");
+        client.check("HOTKEYS START METRICS 1 NET", "-ERR hotkeys tracking is already in progress");
+        client.check("HOTKEYS RESET", "-ERR hotkeys tracking is in progress, stop it first");
+        for _ in 0..50 {
+            client.check(&format!("SET wide {wide}"), "OK");
+            client.check("MSET narrow 1 small 2", "OK");
+            client.check("GET narrow", "1");
+        }
+        // Other loops count, too.
+        server.client().check("GET narrow", "1");
+        let report = client.run("HOTKEYS GET");
+        assert!(
+            report.starts_with("[tracking-active 1 sample-ratio 1 selected-slots [] all-commands-all-slots-us "),
+            "{report}"
+        );
+        let (_, by_net) = report.split_once("by-net-bytes ").expect("it was asked for");
+        assert!(by_net.starts_with("[wide 10") && by_net.contains(" narrow ") && !by_net.contains("small"), "{report}");
+        client.check("HOTKEYS STOP", "OK");
+        client.check("SET later 1", "OK");
+        let after = client.run("HOTKEYS GET");
+        assert!(after.starts_with("[tracking-active 0 ") && after.ends_with(by_net), "{after}");
+        client.check("HOTKEYS RESET", "OK");
+        client.check("HOTKEYS GET", "nil");
+        // Nothing of all this was slow or large.
+        client.check("SLOWLOG LEN", "0");
+        client.check("COMMANDLOG LEN large-request", "0");
+    });
+}
+
+#[test]
 fn monitor_shows_what_others_do() {
     in_each_layout(|server| {
         let mut monitor = server.raw();
