@@ -36,6 +36,8 @@ pub fn check(bytes: &[u8]) {
 struct Pair {
     leader: Db,
     follower: Db,
+    /// What was logged, for who reads of a broken promise.
+    history: String,
 }
 
 fn table() -> &'static Table<DataFn> {
@@ -65,7 +67,7 @@ fn asks_for_much(words: &[&[u8]]) -> bool {
 
 impl Pair {
     fn new(seed: u8) -> Pair {
-        let mut pair = Pair { leader: Db::with_shards(2), follower: Db::with_shards(1) };
+        let mut pair = Pair { leader: Db::with_shards(2), follower: Db::with_shards(1), history: String::new() };
         for db in [&mut pair.leader, &mut pair.follower] {
             let limits = &mut db.context.limits;
             limits.string_max_bytes = 1 << 16;
@@ -161,6 +163,7 @@ impl Pair {
         }
         self.follower.db = unit.first_db();
         let (bytes, mut at) = (unit.bytes().to_vec(), 0);
+        self.history += &format!("{}\n", bytes.escape_ascii());
         unit.clear();
         let (mut parser, mut batch) = (Parser::new(), Batch::default());
         while at < bytes.len() {
@@ -187,10 +190,10 @@ impl Pair {
         self.leader.context.expire = false;
         let (leader, follower) = (told(&mut self.leader), told(&mut self.follower));
         for (key, value) in &leader {
-            assert_eq!(follower.get(key), Some(value), "{key:?} as the log tells of it");
+            assert_eq!(Some(value), follower.get(key), "{key:?} as the log tells of it\n{}", self.history);
         }
         let more: Vec<_> = follower.keys().filter(|key| !leader.contains_key(*key)).collect();
-        assert!(more.is_empty(), "{more:?} are there in the log only");
+        assert!(more.is_empty(), "{more:?} are there in the log only\n{}", self.history);
     }
 }
 

@@ -5,7 +5,7 @@ use crate::keys::*;
 use crate::spec::*;
 use crate::{Args, Class, Command, Error, Locked, Reply};
 use ochre_values::stream::{References, Threshold, Trim};
-use ochre_values::{Collection, Stream};
+use ochre_values::{Collection, Stream, StreamId};
 
 /// At most so many entries are looked at by default when trimming is approximate, in nodes.
 const NODES_PER_TRIM: usize = 100;
@@ -106,6 +106,8 @@ impl TrimOptions {
     /// The threshold that says exactly what approximate trimming left in the stream.
     pub(super) fn exact_threshold(&self, stream: &Stream) -> Vec<u8> {
         match self.threshold {
+            // Where nothing is left, no entry was high enough.
+            Some(Threshold::MinId(_)) if stream.len() == 0 => StreamId::MAX.to_vec(),
             Some(Threshold::MinId(_)) => stream.first_id().to_vec(),
             _ => stream.len().to_string().into_bytes(),
         }
@@ -211,6 +213,9 @@ mod tests {
         db.check_quiet("XTRIM s MINID ~ 50", 0);
         db.check("XTRIM s MINID ~ 51 LIMIT 100", 10);
         assert_eq!(db.logged(), "XTRIM s MINID = 51-0");
+        db.check("XADD other MINID ~ 100 50 f v", "50-0");
+        assert_eq!(db.logged(), format!("XADD other MINID = {0}-{0} 50-0 f v", u64::MAX));
+        db.check("XLEN other", 0);
     }
 
     #[test]
