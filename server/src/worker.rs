@@ -72,6 +72,8 @@ pub struct Worker {
     pub ready: Vec<(usize, Box<[u8]>)>,
     pub cron: cron::Cron,
     pub pressure: Pressure,
+    /// While a script runs: what TIME has told it, Unix time in µs; 0 when it has not asked yet.
+    pub script_time_us: Option<u64>,
     /// Replicas among this loop's clients.
     pub replicas: Vec<u64>,
     /// Replies that wait for the log.
@@ -120,6 +122,7 @@ impl Worker {
             ready: Vec::new(),
             cron: cron::Cron::new(id),
             pressure: Pressure::default(),
+            script_time_us: None,
             replicas: Vec::new(),
             held: HeldReplies::default(),
             last_tick_ns: ochre_clock::monotonic_ns(),

@@ -180,6 +180,10 @@ def test_the_title_and_the_score_for_the_oom_killer(tmp_path):
         assert title(process.pid) == f"{program()} at 127.0.0.1:{port}"
         r.config_set("proc-title-template", "short")
         assert title(process.pid) == "short"
+        # The room of the arguments does not matter.
+        long = "a title that is longer than all words of the command line together, " * 3
+        r.config_set("proc-title-template", long)
+        assert title(process.pid) == long.strip()
         before = score(process.pid)
         r.execute_command("CONFIG SET", "oom-score-adj-values", "10 20 30", "oom-score-adj", "yes")
         assert score(process.pid) == before + 10

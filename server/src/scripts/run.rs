@@ -215,6 +215,7 @@ fn run_on(
     if shared.monitors.any() {
         crate::monitors::show_script(shared, call.session, call.row, call.words);
     }
+    call.worker.script_time_us = Some(0);
     let mut host = ScriptHost::new(call, data, work, read_only);
     let outcome = match work.name {
         Name::Script(_) => engine.run_script(&mut host, &work.compiled, keys, arguments, reply),
@@ -226,6 +227,7 @@ fn run_on(
         shared.alerts.set(Alert::ScriptOverdue, false);
         call.reactor.resume_receive(call.session.token);
     }
+    call.worker.script_time_us = None;
     call.session.select(db);
     // The whole of it is the time of this command.
     call.worker.last_tick_ns = began_ns;

@@ -54,7 +54,6 @@ const NAMES: &[&str] = &[
     "bind-source-addr",
     "client-default-resp",
     "active-expire-effort",
-    "lua-enable-insecure-api",
     "shutdown-timeout",
 ];
 

@@ -15,7 +15,6 @@ pub(crate) struct Security {
     pub(crate) enable_protected_configs: Live<ProtectedAction>,
     pub(crate) enable_debug_command: Live<ProtectedAction>,
     pub(crate) enable_module_command: Live<ProtectedAction>,
-    pub(crate) lua_enable_insecure_api: Live<bool>,
     pub(crate) busy_reply_threshold_ms: Live<u64>,
     pub(crate) command_aliases: Live<bool>,
 }
@@ -75,11 +74,15 @@ pub(super) const ROWS: &[Row] = &[
     Row::choice::<ProtectedAction>("enable-module-command", "no", "Who may use MODULE.")
         .at_start()
         .mirrored(|live| &live.security.enable_module_command),
-    Row::switch("lua-enable-insecure-api", false, "Give scripts the functions that were taken from them for safety.")
-        .or(&["lua-enable-deprecated-api"])
-        .hidden()
-        .protected()
-        .mirrored(|live| &live.security.lua_enable_insecure_api),
+    Row::switch(
+        "lua-enable-insecure-api",
+        false,
+        "Would give scripts the functions that were taken from them for safety.",
+    )
+    .or(&["lua-enable-deprecated-api"])
+    .hidden()
+    .protected()
+    .without_effect(),
     Row::number("busy-reply-threshold", LONG, "5000", "Milliseconds after which a script counts as busy.")
         .or(&["lua-time-limit"])
         .mirrored(|live| &live.security.busy_reply_threshold_ms),

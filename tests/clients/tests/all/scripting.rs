@@ -153,3 +153,14 @@ fn a_script_that_has_written_is_not_ended() {
         script.rest();
     });
 }
+
+#[test]
+fn a_script_sees_one_time() {
+    in_each_layout(|server| {
+        let mut client = server.client();
+        let asked_twice = "local first = redis.call('TIME') for i = 1, 10000 do redis.call('PING') end \
+                           local second = redis.call('TIME') return {first[1] == second[1], first[2] == second[2]}";
+        let reply = client.run_words(&["EVAL", asked_twice, "0"]);
+        assert_eq!(reply, "[1 1]");
+    });
+}
