@@ -423,6 +423,7 @@ fn refuse(
     if let Some(mut attempt) = session.resumed_attempt.take() {
         worker.shared.keyspace.shards().give_up(&mut attempt);
     }
+    crate::migration::forget(session, &mut worker.leftovers);
     if session.transaction.is_some() && row.is_some_and(|row| row.full_name == "exec") {
         // EXEC with the right words ends the transaction, whatever the reason to refuse it.
         transaction::end(session, &mut worker.leftovers);

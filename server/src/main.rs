@@ -21,6 +21,7 @@ mod latency;
 mod lazyfree;
 mod listen;
 mod log;
+mod migration;
 mod monitors;
 mod oom;
 mod pause;

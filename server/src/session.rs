@@ -4,6 +4,7 @@ use crate::access;
 use crate::clients::{Client, traits};
 use crate::commands::hash_import::Fieldsets;
 use crate::commands::pubsub::Subscriptions;
+use crate::migration::Migration;
 use crate::shared::Shared;
 use crate::tracking::Tracked;
 use crate::transaction::{Transaction, Watch};
@@ -91,6 +92,8 @@ pub struct Session {
     pub replica: Option<Box<crate::replication::Replica>>,
     /// Fields that it has named for HIMPORT.
     pub fieldsets: Option<Box<Fieldsets>>,
+    /// Keys that MIGRATE has sent, when it is about to remove them.
+    pub migration: Option<Box<Migration>>,
 }
 
 impl Session {
@@ -124,6 +127,7 @@ impl Session {
             tracked: None,
             replica: None,
             fieldsets: None,
+            migration: None,
         };
         access::log_out(shared, &mut session);
         session

@@ -4,6 +4,7 @@ pub mod cluster;
 pub mod connection;
 pub mod hash_import;
 pub mod help;
+pub mod migrate;
 pub mod pubsub;
 pub mod replication;
 pub mod scripting;
@@ -108,6 +109,7 @@ pub const FAMILIES: &[&[Command]] = &[
     cluster::COMMANDS,
     connection::COMMANDS,
     hash_import::COMMANDS,
+    migrate::COMMANDS,
     server::COMMANDS,
     pubsub::COMMANDS,
     replication::COMMANDS,

@@ -142,6 +142,7 @@ impl Worker {
             self.leftovers.push(Leftover::Waiter(Arc::clone(waiter)));
         }
         crate::transaction::end_watch(&mut session, &mut self.leftovers);
+        crate::migration::forget(&mut session, &mut self.leftovers);
         crate::commands::pubsub::end_all(&mut session, self.shared);
         self.shared.monitors.remove(&mut session);
         crate::tracking::end(&mut session, self.shared);

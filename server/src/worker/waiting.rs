@@ -126,6 +126,11 @@ impl Worker {
         self.runnable.extend(clients);
     }
 
+    /// Lets a client's command run again.
+    pub fn run_again(&mut self, client: u64) {
+        self.runnable.push(client);
+    }
+
     pub(super) fn run_runnable(&mut self, reactor: &mut Reactor) {
         self.serve_later();
         for client in std::mem::take(&mut self.runnable) {

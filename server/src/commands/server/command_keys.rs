@@ -90,7 +90,7 @@ pub fn each(row: &CommandRow, words: Words<'_>, visit: &mut dyn FnMut(usize, Key
 }
 
 /// The keys of MIGRATE: the third word, or if that is empty, all behind KEYS, which may be a password, too.
-fn words_of_migrate(words: Words<'_>) -> std::ops::Range<usize> {
+pub fn words_of_migrate(words: Words<'_>) -> std::ops::Range<usize> {
     if !words.at(3).is_empty() {
         return 3..4;
     }
@@ -104,5 +104,5 @@ fn words_of_migrate(words: Words<'_>) -> std::ops::Range<usize> {
             _ => 1,
         };
     }
-    0..0
+    3..4
 }

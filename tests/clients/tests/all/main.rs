@@ -16,6 +16,7 @@ mod histories;
 mod hostile;
 mod loading;
 mod memory;
+mod migrating;
 mod protocol;
 mod publishing;
 mod replicas;
