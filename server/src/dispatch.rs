@@ -18,6 +18,7 @@ use ochre_commands::keys::KeySpec;
 use ochre_commands::spec::{Group, Locks, NOSCRIPT, WRITE};
 use ochre_commands::table::Table;
 use ochre_commands::{Args, DataFn, Error, Key, Locked};
+use ochre_keyspace::MemberPlace;
 use ochre_reactor::Reactor;
 use ochre_resp::{Args as Words, Command as Parsed, Reply};
 
@@ -55,6 +56,21 @@ impl Call {
         let key_word = if key_word < words.len() { key_word } else { 0 };
         let key_hash = if first_key != 0 && first_key < words.len() { hash(words.at(first_key)) } else { 0 };
         Call { command, start, row, key_word, key_hash }
+    }
+
+    /// The member that it is about to look for in the collection at its key; `words` are its own.
+    #[inline]
+    pub fn member_place<'w>(&self, db: usize, words: Words<'w>) -> Option<MemberPlace<'w>> {
+        let row = self.row.filter(|_| self.key_word != 0)?;
+        let member = words.get(usize::from(row.member_word))?;
+        let score = if row.score_word == 0 { None } else { words.get(usize::from(row.score_word)) };
+        Some(MemberPlace { db, hash: self.key_hash, member, score })
+    }
+
+    /// Whether it looks for a member in the collection at its key.
+    #[inline]
+    pub fn has_member(&self) -> bool {
+        self.row.is_some_and(|row| row.member_word != 0)
     }
 
     /// A call of a command that no client can name.

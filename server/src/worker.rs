@@ -439,7 +439,7 @@ impl Worker {
             batch.clear();
             calls.clear();
             let (parsed_to, more) = self.parse(session, &buffer[consumed..], &mut batch, &mut calls);
-            self.prefetch(session, &calls);
+            self.prefetch(session, &calls, &batch, &buffer[consumed..]);
             let mut stopped = false;
             for call in &calls {
                 let words = batch.args(&call.command, &buffer[consumed + call.start..]);
@@ -535,13 +535,22 @@ impl Worker {
         (at, More::Yes)
     }
 
-    /// Brings the places of the batch's keys into the cache: first their buckets, then their entries.
-    fn prefetch(&self, session: &Session, calls: &[Call]) {
+    /// Brings the places of the batch's keys into the cache: first their buckets, then their entries, then what is looked for in
+    /// large collections.
+    fn prefetch(&self, session: &Session, calls: &[Call], batch: &Batch, buffer: &[u8]) {
         if calls.len() < 2 {
             return;
         }
-        let keyed = calls.iter().filter(|call| call.key_hash != 0);
-        self.shared.keyspace.prefetch(keyed.map(|call| (session.db, call.key_hash)));
+        let keyspace = &self.shared.keyspace;
+        let keyed = calls.iter().filter(|call| call.key_word != 0);
+        keyspace.prefetch(keyed.map(|call| (session.db, call.key_hash)));
+        if calls.iter().any(Call::has_member) {
+            let with_member = calls.iter().filter(|call| call.has_member());
+            keyspace
+                .prefetch_members(with_member.filter_map(|call| {
+                    call.member_place(session.db, batch.args(&call.command, &buffer[call.start..]))
+                }));
+        }
     }
 
     /// Runs one command; a panic in it ends at this door.

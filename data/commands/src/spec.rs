@@ -215,6 +215,11 @@ pub struct Spec {
     /// Overrides the arity that the synopsis spells; 0 when it does not.
     pub arity_override: i16,
     pub locks: Locks,
+    /// Word of the first member or field that is looked for in the collection at the one key, so that it can be fetched ahead; 0
+    /// when there is none.
+    pub member_word: u8,
+    /// Word of the score that this member is to get; 0 when it gets none.
+    pub score_word: u8,
 }
 
 impl Spec {
@@ -236,6 +241,8 @@ impl Spec {
             tips: &[],
             arity_override: 0,
             locks: Locks::Keys,
+            member_word: 0,
+            score_word: 0,
         }
     }
 
@@ -344,6 +351,18 @@ impl<F: Copy> Command<F> {
     pub const fn keys(mut self, keys: &'static [KeySpec]) -> Self {
         self.spec.keys = keys;
         self
+    }
+
+    /// The command looks for the member or field at word `member` in the collection at its key.
+    pub const fn member(mut self, member: u8) -> Self {
+        self.spec.member_word = member;
+        self
+    }
+
+    /// As `member`, and gives it the score at word `score`.
+    pub const fn scored_member(mut self, score: u8, member: u8) -> Self {
+        self.spec.score_word = score;
+        self.member(member)
     }
 
     pub const fn tips(mut self, tips: &'static [&'static str]) -> Self {

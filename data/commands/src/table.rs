@@ -19,6 +19,9 @@ pub struct Row<R> {
     /// The word of a key that is worth fetching before the command's turn: its only one, or the first of those that are counted.
     pub first_key: usize,
     pub locks: Locks,
+    /// Words of a member that the command looks for at its only key, and of the score that this gets: see `Spec`. 0 for none.
+    pub member_word: u8,
+    pub score_word: u8,
     /// Name in lower case, a subcommand's with its container's: `client|kill`.
     pub full_name: String,
     /// Number of words in the name: 2 for a subcommand.
@@ -77,6 +80,8 @@ impl<R> Row<R> {
             only_key,
             first_key,
             locks: spec.locks,
+            member_word: if only_key == 0 { 0 } else { spec.member_word },
+            score_word: spec.score_word,
             full_name,
             name_words: 1 + usize::from(container.is_some()),
             id,

@@ -2,8 +2,8 @@
 
 use crate::snapshot::TableCut;
 use crate::{AccessClock, Class, Effects, Entry, Ghosts, Key, Locked, Waiters, Watchers};
-use ochre_collections::Table;
 use ochre_collections::lock::{Guard, ShardSet, Shards, Ticket};
+use ochre_collections::{Table, View};
 use ochre_values::Limits;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -51,6 +51,17 @@ pub struct Keyspace {
     /// Whether some client is told of changes. Set before its first read, so whoever changes what it read, later under the same
     /// lock, sees it.
     tracked: AtomicBool,
+}
+
+/// A member that a command is about to look for in the collection at a key.
+#[derive(Clone, Copy)]
+pub struct MemberPlace<'w> {
+    pub db: usize,
+    /// The key's hash.
+    pub hash: u64,
+    pub member: &'w [u8],
+    /// The score that it is to get, as the command has it.
+    pub score: Option<&'w [u8]>,
 }
 
 /// A copy of so many elements takes some 50 µs.
@@ -189,7 +200,7 @@ impl Keyspace {
             _ => places.clone().map(|(_, hash)| self.shard_of_hash(hash)).collect(),
         };
         let Ok(guard) = self.shards.try_lock_at_once(&mut locks) else { return self.prefetch_what_is_free(places) };
-        let mut homes = [None; PREFETCHED_TOGETHER];
+        let mut homes = [const { None }; PREFETCHED_TOGETHER];
         loop {
             let mut found = 0;
             for (home, (db, hash)) in homes.iter_mut().zip(&mut places) {
@@ -198,6 +209,35 @@ impl Keyspace {
             }
             homes[..found].iter().flatten().for_each(|home| home.prefetch_item());
             if found < PREFETCHED_TOGETHER {
+                break;
+            }
+        }
+    }
+
+    /// As `prefetch`, for the members of large collections that commands are about to look for: buckets, members, and for sorted sets
+    /// their places in the order. The keys themselves have been fetched. Where a shard is busy, each command looks for itself.
+    pub fn prefetch_members<'w>(&self, mut places: impl Iterator<Item = MemberPlace<'w>> + Clone) {
+        let mut locks = match self.mask {
+            0 => ShardSet::of(0),
+            _ => places.clone().map(|place| self.shard_of_hash(place.hash)).collect(),
+        };
+        let Ok(guard) = self.shards.try_lock_at_once(&mut locks) else { return };
+        let mut nearby = [const { None }; PREFETCHED_TOGETHER];
+        loop {
+            let mut found = 0;
+            for place in places.by_ref().take(PREFETCHED_TOGETHER) {
+                let table = &guard.get(self.shard_of_hash(place.hash)).databases[place.db].table;
+                let Some(entry) = table.prefetch(place.hash).likely_item() else { continue };
+                let View::Object(object) = entry.view() else { continue };
+                if let Some(near) = object.prefetch(place.member) {
+                    nearby[found] = Some((near, place.score));
+                    found += 1;
+                }
+            }
+            let found = nearby[..found].iter().flatten();
+            found.clone().for_each(|(near, _)| near.prefetch_item());
+            found.for_each(|(near, score)| near.prefetch_order(|| score.and_then(ochre_text::number::parse_f64)));
+            if places.clone().next().is_none() {
                 break;
             }
         }

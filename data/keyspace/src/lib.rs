@@ -24,7 +24,7 @@ pub use events::Class;
 pub use eviction::{Candidate, EvictionPool, EvictionRules, Ghosts, Order, Search};
 pub use expiry::ExpiryReport;
 pub use key::Key;
-pub use keyspace::{Context, Database, Keyspace, Options, Shard};
+pub use keyspace::{Context, Database, Keyspace, MemberPlace, Options, Shard};
 pub use locked::{Expiry, Locked, WrongType, collection_of, duplicate, kind_of};
 pub use restore::entry_of;
 pub use snapshot::{Cut, Detached, LargeHead, Saved, Show, Step, Visitor, bytes_of};

@@ -1,6 +1,8 @@
 //! A value that is too big, or of too rich a type, to lie inside its key's entry.
 
 use crate::{Encoding, Hash, Kind, List, Set, SortedSet, Stream, WalkedText};
+use ochre_collections::sorted::SortedSet as Tree;
+use ochre_collections::{Field, Home, Member, Scored, hash};
 use std::ops::Range;
 
 /// An object of more heap blocks than this takes longer to free (≈0.1 µs each, as a rule not in the cache) than to hand to another
@@ -90,6 +92,24 @@ impl Object {
         }
     }
 
+    /// Asks the memory for the bucket of a member or field, if the object is so large that it is hardly in the cache. When that has
+    /// been done for all that a batch of commands looks for, [`Nearby::prefetch_item`] comes next.
+    #[inline]
+    pub fn prefetch(&self, member: &[u8]) -> Option<Nearby<'_>> {
+        match self {
+            Object::Set(Set::Table(table)) if table.len() >= CACHED_ITEMS => {
+                Some(Nearby::Member(table.prefetch(hash(member))))
+            }
+            Object::Hash(Hash::Table(fields)) if fields.table.len() >= CACHED_ITEMS => {
+                Some(Nearby::Field(fields.table.prefetch(hash(member))))
+            }
+            Object::SortedSet(SortedSet::Tree(tree)) if tree.len() >= CACHED_ITEMS => {
+                Some(Nearby::Scored(tree.prefetch(hash(member)), tree))
+            }
+            _ => None,
+        }
+    }
+
     /// When something inside the object is to be looked at because it expires, Unix ms; see `Hash::next_expiry_ms`.
     #[inline]
     pub fn next_expiry_ms(&self) -> Option<u64> {
@@ -143,6 +163,40 @@ impl Object {
             Object::Hash(hash) => hash.len(),
             Object::SortedSet(set) => set.len(),
             Object::Stream(stream) => stream.blocks(),
+        }
+    }
+}
+
+/// A smaller table is in the cache anyway, or soon is.
+const CACHED_ITEMS: usize = 2048;
+
+/// Where a member of a large object stands if it is there, on its way from memory.
+pub enum Nearby<'a> {
+    Member(Home<'a, Member>),
+    Field(Home<'a, Field>),
+    Scored(Home<'a, Scored>, &'a Tree),
+}
+
+impl Nearby<'_> {
+    /// Asks the memory for the member itself.
+    #[inline]
+    pub fn prefetch_item(&self) {
+        match self {
+            Nearby::Member(home) => home.prefetch_item(),
+            Nearby::Field(home) => home.prefetch_item(),
+            Nearby::Scored(home, _) => home.prefetch_item(),
+        }
+    }
+
+    /// Asks the memory for the place of a member of a sorted set in the order, and for the one that it is to get by `score`.
+    #[inline]
+    pub fn prefetch_order(&self, score: impl FnOnce() -> Option<f64>) {
+        let Nearby::Scored(home, tree) = self else { return };
+        if let Some(scored) = home.likely_item() {
+            tree.prefetch_score(scored.score());
+        }
+        if let Some(score) = score() {
+            tree.prefetch_score(score);
         }
     }
 }

@@ -6,7 +6,7 @@
 use std::ops::{Bound, Range};
 
 use crate::item::{Scored, ScoredPointer, ScoredRef};
-use crate::table::{Lookup, Table};
+use crate::table::{Home, Lookup, Table};
 
 mod build;
 mod iterate;
@@ -113,6 +113,18 @@ impl SortedSet {
                 (Some(old), new)
             }
         }
+    }
+
+    /// Asks the memory for the bucket of a member with this hash; see [`Table::prefetch`].
+    #[inline]
+    pub fn prefetch(&self, hash: u64) -> Home<'_, Scored> {
+        self.table.prefetch(hash)
+    }
+
+    /// Asks the memory for the leaf in which a member of this score stands or would stand: O(log n) without waiting for the leaf.
+    #[inline]
+    pub fn prefetch_score(&self, score: f64) {
+        self.tree.prefetch(score);
     }
 
     /// The score of a member: O(1).

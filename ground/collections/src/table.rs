@@ -31,7 +31,8 @@ pub use slot::{Lookup, Slot, VacantSlot};
 pub use sweep::Sweep;
 
 use bucket::Bucket;
-use directory::{Directory, pointer, prefetch};
+pub(crate) use directory::prefetch;
+use directory::{Directory, pointer};
 use segment::{Segment, Spot};
 
 /// A hash table of items, each found by its key and the key's [`crate::hash`], which the caller computes once.
@@ -78,12 +79,12 @@ impl<T: Keyed> Table<T> {
     /// Asks the memory for the bucket of `hash`. Batches do this for all their keys, then [`Home::prefetch_item`] for
     /// all, then look up: the waits overlap.
     #[inline]
-    pub fn prefetch(&self, hash: u64) -> Home<'_> {
+    pub fn prefetch(&self, hash: u64) -> Home<'_, T> {
         let (segment, home, tag) = self.directory.locate(hash);
         let bucket = segment.bucket(home);
         prefetch(bucket as u64);
         // SAFETY: `home` is in the segment, and `&self` keeps it from being changed.
-        Home { bucket: unsafe { &*bucket }, tag }
+        Home { bucket: unsafe { &*bucket }, tag, items: PhantomData }
     }
 
     /// The item with `key`.
@@ -174,16 +175,24 @@ impl<T: Keyed> Table<T> {
 }
 
 /// The bucket that a look-up begins with, on its way from memory.
-#[derive(Clone, Copy)]
-pub struct Home<'a> {
+pub struct Home<'a, T: Keyed> {
     bucket: &'a Bucket,
     tag: u8,
+    items: PhantomData<&'a T>,
 }
 
-impl Home<'_> {
+impl<'a, T: Keyed> Home<'a, T> {
+    /// The first item that may be the one with the hash: it often is, but nobody has looked at its key. Good for a hint only.
+    #[inline]
+    pub fn likely_item(&self) -> Option<T::Ref<'a>> {
+        let matches = self.bucket.matches(self.tag);
+        // SAFETY: slots that match a tag (never 0) hold items of type `T`, and the table stays borrowed for `'a`.
+        (matches != 0).then(|| unsafe { T::view(pointer(self.bucket.address(matches.trailing_zeros() as usize))) })
+    }
+
     /// Asks the memory for the first item that may be the one with the hash.
     #[inline]
-    pub fn prefetch_item(self) {
+    pub fn prefetch_item(&self) {
         let matches = self.bucket.matches(self.tag);
         if matches != 0 {
             let address = self.bucket.address(matches.trailing_zeros() as usize);

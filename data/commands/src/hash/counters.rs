@@ -15,6 +15,7 @@ pub(super) const HINCRBY: Command = Command::new(Group::Hash, "HINCRBY", "key fi
     .cost("O(1)")
     .since("2.0.0")
     .keys(&[KeySpec::at(1, RW | ACCESS | UPDATE)])
+    .member(2)
     .flags(WRITE | DENYOOM | FAST);
 
 fn hincrby(data: &mut Locked<'_>, args: &mut Args<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {
@@ -44,6 +45,7 @@ pub(super) const HINCRBYFLOAT: Command = Command::new(Group::Hash, "HINCRBYFLOAT
     .cost("O(1)")
     .since("2.6.0")
     .keys(&[KeySpec::at(1, RW | ACCESS | UPDATE)])
+    .member(2)
     .flags(WRITE | DENYOOM | FAST);
 
 fn hincrbyfloat(data: &mut Locked<'_>, args: &mut Args<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {

@@ -20,6 +20,7 @@ pub(super) const HSET: Command =
     .since("2.0.0")
     .history(&[("4.0.0", "Takes several fields.")])
     .keys(&[KeySpec::at(1, RW | UPDATE)])
+    .member(2)
     .flags(WRITE | DENYOOM | FAST);
 
 pub(super) const HMSET: Command =
@@ -86,6 +87,7 @@ pub(super) const HSETNX: Command = Command::new(Group::Hash, "HSETNX", "key fiel
     .cost("O(1)")
     .since("2.0.0")
     .keys(&[KeySpec::at(1, RW | INSERT)])
+    .member(2)
     .flags(WRITE | DENYOOM | FAST);
 
 fn hsetnx(data: &mut Locked<'_>, args: &mut Args<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {
@@ -113,6 +115,7 @@ pub(super) const HGET: Command = Command::new(Group::Hash, "HGET", "key field", 
     .cost("O(1)")
     .since("2.0.0")
     .keys(&[KeySpec::at(1, RO | ACCESS)])
+    .member(2)
     .flags(READONLY | FAST);
 
 fn hget(data: &mut Locked<'_>, args: &mut Args<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {
@@ -161,6 +164,7 @@ pub(super) const HDEL: Command = Command::new(Group::Hash, "HDEL", "key field [f
     .since("2.0.0")
     .history(&[("2.4.0", "Takes several fields.")])
     .keys(&[KeySpec::at(1, RW | DELETE)])
+    .member(2)
     .flags(WRITE | FAST);
 
 fn hdel(data: &mut Locked<'_>, args: &mut Args<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {
@@ -188,6 +192,7 @@ pub(super) const HEXISTS: Command = Command::new(Group::Hash, "HEXISTS", "key fi
     .cost("O(1)")
     .since("2.0.0")
     .keys(&[KeySpec::at(1, RO)])
+    .member(2)
     .flags(READONLY | FAST);
 
 fn hexists(data: &mut Locked<'_>, args: &mut Args<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {
@@ -202,6 +207,7 @@ pub(super) const HSTRLEN: Command = Command::new(Group::Hash, "HSTRLEN", "key fi
     .cost("O(1)")
     .since("3.2.0")
     .keys(&[KeySpec::at(1, RO)])
+    .member(2)
     .flags(READONLY | FAST);
 
 fn hstrlen(data: &mut Locked<'_>, args: &mut Args<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {

@@ -10,6 +10,7 @@ pub(super) const SADD: Command = Command::new(Group::Set, "SADD", "key member [m
     .cost("O(1) for each member")
     .history(&[("2.4.0", "Takes several members.")])
     .keys(&[KeySpec::at(1, RW | INSERT)])
+    .member(2)
     .flags(WRITE | DENYOOM | FAST);
 
 fn sadd(data: &mut Locked<'_>, args: &mut Args<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {
@@ -38,6 +39,7 @@ pub(super) const SREM: Command = Command::new(Group::Set, "SREM", "key member [m
     .cost("O(1) for each member")
     .history(&[("2.4.0", "Takes several members.")])
     .keys(&[KeySpec::at(1, RW | DELETE)])
+    .member(2)
     .flags(WRITE | FAST);
 
 fn srem(data: &mut Locked<'_>, args: &mut Args<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {
@@ -109,6 +111,7 @@ pub(super) const SISMEMBER: Command = Command::new(Group::Set, "SISMEMBER", "key
     .summary("Replies 1 if a set has a member, else 0.")
     .cost("O(1)")
     .keys(&[KeySpec::at(1, RO)])
+    .member(2)
     .flags(READONLY | FAST);
 
 fn sismember(data: &mut Locked<'_>, args: &mut Args<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {
@@ -151,6 +154,7 @@ fn scard(data: &mut Locked<'_>, args: &mut Args<'_>, reply: &mut Reply<'_>) -> R
 mod tests {
     use crate::Error;
     use crate::testing::Db;
+    use ochre_keyspace::MemberPlace;
 
     #[test]
     fn sadd_replies_how_many_members_were_new() {
@@ -252,5 +256,31 @@ mod tests {
         for command in ["SISMEMBER text a", "SMISMEMBER text a", "SCARD text"] {
             db.check_quiet(command, Error::WRONG_TYPE);
         }
+    }
+
+    /// What is fetched ahead is a hint: keys of any type, members that are not there and scores that are none do no harm.
+    #[test]
+    fn members_are_fetched_ahead_whatever_there_is() {
+        let mut db = Db::new();
+        for number in 0..5_000 {
+            db.run(&format!("SADD s member:{number}"));
+            db.run(&format!("HSET h member:{number} value"));
+            db.run(&format!("ZADD z {number} member:{number}"));
+        }
+        db.run("SADD small a b");
+        db.run("SET text x");
+        let members: Vec<String> = (4_900..5_100).map(|number| format!("member:{number}")).collect();
+        for key in ["s", "h", "z", "small", "text", "missing"] {
+            let hash = ochre_keyspace::Key::new(key.as_bytes()).hash();
+            for score in [None, Some(&b"17"[..]), Some(b"-inf"), Some(b"nan"), Some(b"NX")] {
+                let places: Vec<_> = members
+                    .iter()
+                    .map(|member| MemberPlace { db: 0, hash, member: member.as_bytes(), score })
+                    .collect();
+                db.keyspace.prefetch_members(places.iter().copied());
+            }
+        }
+        db.check("SISMEMBER s member:4999", 1);
+        db.check("ZSCORE z member:4999", "4999");
     }
 }

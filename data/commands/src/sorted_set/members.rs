@@ -18,6 +18,7 @@ pub(super) const ZADD: Command =
             ("6.2.0", "The options GT and LT."),
         ])
         .keys(&[KeySpec::at(1, RW | UPDATE)])
+        .scored_member(2, 3)
         .flags(WRITE | DENYOOM | FAST);
 
 fn zadd(data: &mut Locked<'_>, args: &mut Args<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {
@@ -29,6 +30,7 @@ pub(super) const ZINCRBY: Command = Command::new(Group::SortedSet, "ZINCRBY", "k
     .cost("O(log(N)), N being the size of the sorted set")
     .since("1.2.0")
     .keys(&[KeySpec::at(1, RW | ACCESS | UPDATE)])
+    .member(3)
     .flags(WRITE | DENYOOM | FAST);
 
 fn zincrby(data: &mut Locked<'_>, args: &mut Args<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {
@@ -147,6 +149,7 @@ pub(super) const ZREM: Command = Command::new(Group::SortedSet, "ZREM", "key mem
     .since("1.2.0")
     .history(&[("2.4.0", "Several members at once.")])
     .keys(&[KeySpec::at(1, RW | DELETE)])
+    .member(2)
     .flags(WRITE | FAST);
 
 fn zrem(data: &mut Locked<'_>, args: &mut Args<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {

@@ -45,6 +45,7 @@ pub(super) const ZRANK: Command = Command::new(Group::SortedSet, "ZRANK", "key m
     .since("2.0.0")
     .history(&[("7.2.0", "The option WITHSCORE.")])
     .keys(&[KeySpec::at(1, RO | ACCESS)])
+    .member(2)
     .flags(READONLY | FAST);
 
 fn zrank(data: &mut Locked<'_>, args: &mut Args<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {
@@ -57,6 +58,7 @@ pub(super) const ZREVRANK: Command = Command::new(Group::SortedSet, "ZREVRANK", 
     .since("2.0.0")
     .history(&[("7.2.0", "The option WITHSCORE.")])
     .keys(&[KeySpec::at(1, RO | ACCESS)])
+    .member(2)
     .flags(READONLY | FAST);
 
 fn zrevrank(data: &mut Locked<'_>, args: &mut Args<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {

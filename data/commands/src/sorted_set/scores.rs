@@ -23,6 +23,7 @@ pub(super) const ZSCORE: Command = Command::new(Group::SortedSet, "ZSCORE", "key
     .cost("O(1)")
     .since("1.2.0")
     .keys(&[KeySpec::at(1, RO | ACCESS)])
+    .member(2)
     .flags(READONLY | FAST);
 
 fn zscore(data: &mut Locked<'_>, args: &mut Args<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {

@@ -2,6 +2,7 @@
 
 use super::probe::{Probe, Tie, look};
 use crate::item::ScoredPointer;
+use crate::table::prefetch;
 
 /// Members in a full leaf. With the two words of a reference count that a shared leaf will need, it fills a block of 768 bytes.
 /// Tests use small ones, so that few members make a deep tree.
@@ -62,6 +63,13 @@ impl Leaf {
     #[inline]
     pub(super) fn members(&self) -> &[ScoredPointer] {
         &self.members[..self.len()]
+    }
+
+    /// Asks the memory for all of it.
+    #[inline]
+    pub(super) fn prefetch(&self) {
+        let address = std::ptr::from_ref(self).addr() as u64;
+        (0..size_of::<Leaf>() as u64).step_by(64).for_each(|at| prefetch(address + at));
     }
 
     /// The number of members before the probe.

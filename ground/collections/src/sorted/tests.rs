@@ -38,6 +38,8 @@ fn check(set: &SortedSet, model: &Model) {
     assert!(set.iter().rev().map(seen).eq(model.0.iter().rev().cloned()));
     assert_eq!(set.members_bytes, set.table.iter().map(|scored| scored.memory_bytes()).sum::<usize>());
     for (rank, (score, member)) in model.0.iter().enumerate() {
+        set.prefetch(crate::hash(member)).prefetch_item();
+        set.prefetch_score(*score);
         assert_eq!(set.score(member), Some(*score));
         assert_eq!(set.rank(member, false), Some(rank));
         assert_eq!(set.rank(member, true), Some(model.0.len() - 1 - rank));

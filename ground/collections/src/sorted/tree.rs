@@ -88,6 +88,17 @@ impl Tree {
         }
     }
 
+    /// Asks the memory for the leaf of the first place of a score; the nodes above it are read.
+    pub(super) fn prefetch(&self, score: f64) {
+        let Some(mut node) = self.root.as_ref() else { return };
+        loop {
+            match node {
+                Node::Inner(inner) => node = inner.node(inner.child_for(&Probe { score, tie: Tie::First })),
+                Node::Leaf(leaf) => return leaf.prefetch(),
+            }
+        }
+    }
+
     /// The members of the leaf that holds this rank, which is below `len`, and the index of the rank among them: O(log n).
     pub(super) fn leaf_at(&self, rank: usize) -> (&[ScoredPointer], usize) {
         let mut node = self.root.as_ref().expect("a rank below the number of members");

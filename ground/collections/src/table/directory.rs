@@ -573,7 +573,7 @@ unsafe fn place_surely(segment: Segment, home: usize, tag: u8, address: u64) {
 
 /// Asks for the cache line at `address`; never faults.
 #[inline]
-pub(super) fn prefetch(address: u64) {
+pub(crate) fn prefetch(address: u64) {
     #[cfg(target_arch = "x86_64")]
     // SAFETY: a prefetch is a hint for any address.
     unsafe {

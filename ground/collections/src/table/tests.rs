@@ -414,6 +414,20 @@ fn a_slot_replaces_updates_and_removes() {
 }
 
 #[test]
+fn the_likely_item_is_one_that_is_there() {
+    assert!(Table::<Member>::new().prefetch(hash(b"key:8")).likely_item().is_none());
+    let mut table = Table::new();
+    table.insert_new(hash(b"key:8"), Member::new(b"key:8"));
+    assert_eq!(table.prefetch(hash(b"key:8")).likely_item(), Some(&b"key:8"[..]));
+    let table = filled(3_000);
+    let likely = |number: u32| {
+        let key = format!("key:{number}");
+        table.prefetch(hash(key.as_bytes())).likely_item()
+    };
+    assert!((0..6_000).filter_map(likely).all(|key| table.get(hash(key), key).is_some()));
+}
+
+#[test]
 fn a_panic_while_an_item_changes_loses_nothing() {
     let mut table = filled(700);
     let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
