@@ -142,11 +142,12 @@ pub(crate) fn decompress(packed: &[u8], length: u64, out: &mut Vec<u8>) -> Resul
                 if back > out.len() - start || count > end - out.len() {
                     return Err(WRONG);
                 }
-                // A copy may run into itself, and then repeats.
+                // A copy may run into itself, and then repeats: what is there of it already is copied, too, so that a byte that
+                // is repeated costs few steps.
+                let from = out.len() - back;
                 let mut left = count;
                 while left > 0 {
-                    let from = out.len() - back;
-                    let step = left.min(back);
+                    let step = left.min(out.len() - from);
                     out.extend_from_within(from..from + step);
                     left -= step;
                 }
