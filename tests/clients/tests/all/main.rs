@@ -21,6 +21,7 @@ mod protocol;
 mod publishing;
 mod replicas;
 mod scripting;
+mod snapshots;
 mod starting;
 mod tracking;
 mod transactions;
