@@ -7,7 +7,7 @@ use crate::shared::{CommandRow, Run, Shared};
 use crate::transaction::Transaction;
 use crate::worker::Worker;
 use ochre_commands::Error;
-use ochre_commands::spec::{ALLOW_BUSY, DENYOOM, Group, LOADING, Locks, NO_AUTH, WRITE};
+use ochre_commands::spec::{ALLOW_BUSY, DENYOOM, Group, LOADING, Locks, NO_AUTH, STALE, WRITE};
 use ochre_reactor::{Address, Socket};
 use ochre_resp::Args as Words;
 
@@ -23,8 +23,10 @@ const GUARDS: &[Guard] = &[
     log_failed,
     snapshot_failed,
     few_replicas,
+    read_only,
     from_replica,
     subscriber_mode,
+    stale,
     loading,
 ];
 
@@ -96,6 +98,10 @@ pub fn is_ordinary(worker: &Worker, session: &Session) -> bool {
 
 /// Asks all guards.
 pub fn admit(worker: &Worker, session: &Session, row: &CommandRow, words: Words<'_>) -> Result<(), Error> {
+    if session.stream.is_some() {
+        // What the server that is followed has done is not asked whether it may be done.
+        return Ok(());
+    }
     GUARDS.iter().try_for_each(|guard| guard(worker, session, row, words))
 }
 
@@ -136,6 +142,9 @@ pub fn may_write(shared: &Shared) -> Result<(), Error> {
     if shared.alerts.is_on(Alert::FewReplicas) {
         return Err(FEW_REPLICAS);
     }
+    if shared.replication.follows() && shared.settings.replication.replica_read_only.get() {
+        return Err(READ_ONLY);
+    }
     let settings = &shared.settings.persistence;
     let refuses = shared.alerts.is_on(Alert::SnapshotFailed)
         && settings.stop_writes_on_bgsave_error.get()
@@ -154,6 +163,32 @@ fn few_replicas(worker: &Worker, session: &Session, row: &CommandRow, _: Words<'
 }
 
 const FEW_REPLICAS: Error = Error::fixed("NOREPLICAS Not enough good replicas to write.");
+
+/// A replica's data is that of the server that it follows.
+fn read_only(worker: &Worker, session: &Session, row: &CommandRow, _: Words<'_>) -> Result<(), Error> {
+    if !worker.follows || !worker.shared.settings.replication.replica_read_only.get() {
+        return Ok(());
+    }
+    let writes = |transaction: &Transaction| transaction.has_command_with(WRITE);
+    let ends_transaction = row.full_name == "exec" && session.transaction.as_deref().is_some_and(writes);
+    if row.flags.has(WRITE) || ends_transaction { Err(READ_ONLY) } else { Ok(()) }
+}
+
+const READ_ONLY: Error = Error::fixed("READONLY You can't write against a read only replica.");
+
+/// Without a link to the server that it follows a replica's data may be old, and some would rather have none then.
+fn stale(worker: &Worker, session: &Session, row: &CommandRow, _: Words<'_>) -> Result<(), Error> {
+    let needs_data = |transaction: &Transaction| transaction.has_command(|row, _| !row.flags.has(STALE));
+    let is_exec_of_such = row.full_name == "exec" && session.transaction.as_deref().is_some_and(needs_data);
+    let is_served = !worker.follows
+        || (row.flags.has(STALE) && !is_exec_of_such)
+        || worker.shared.settings.replication.replica_serve_stale_data.get()
+        || worker.shared.replication.following().is_some_and(|following| following.is_online());
+    if is_served { Ok(()) } else { Err(MASTERDOWN) }
+}
+
+const MASTERDOWN: Error =
+    Error::fixed("MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.");
 
 /// What a replica sends is about replication; it neither reads nor writes.
 fn from_replica(_: &Worker, session: &Session, row: &CommandRow, _: Words<'_>) -> Result<(), Error> {

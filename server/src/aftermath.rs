@@ -90,9 +90,12 @@ fn free_garbage(worker: &mut Worker) {
 
 /// Hands on what the active expiry did to a shard that is still locked.
 pub fn commit_background(shared: &Shared, context: &Context, effects: &mut Effects) {
-    if effects.is_logged() {
+    if effects.is_logged() && context.log_wanted {
         effects.collect_log(removal(shared), 0, std::iter::empty());
         append_unit(shared, effects, false, context.now_ms);
+    } else {
+        effects.removals.clear();
+        effects.log.clear();
     }
     for event in effects.events.drain(..) {
         crate::publish::publish_event(shared, context.notify, &event);

@@ -16,6 +16,8 @@ pub enum Alert {
     ScriptOverdue = 1 << 3,
     /// There are fewer replicas than writes need.
     FewReplicas = 1 << 4,
+    /// The server follows another, or has just ceased to.
+    Follows = 1 << 5,
 }
 
 /// The alerts that are on.

@@ -85,6 +85,8 @@ pub fn is_long(data: &Locked<'_>, row: &CommandRow, words: Words<'_>) -> bool {
 pub fn may_leave(shared: &Shared, session: &Session) -> bool {
     shared.desks.len() > 1
         && session.tracked.is_none()
+        // What a stream says is passed on in its order.
+        && session.stream.is_none()
         && session.reply_mode == ReplyMode::On
         && shared.aside.load(Ordering::Relaxed) < shared.desks.len()
 }
@@ -139,6 +141,8 @@ fn run(shared: &Shared, job: Job) -> Ran {
     let guard = keyspace.shards().lock_set_blocking(&mut locks);
     let began_ns = ochre_clock::monotonic_ns();
     context.now_ms = context.now_ms.max(ochre_clock::now_ms());
+    // Somebody may have begun to read the log since; whoever did has not had these locks yet.
+    context.log_wanted = shared.log.is_wanted() && !shared.replication.follows();
     let mut data = keyspace.view(guard, &context, &mut effects, db);
     let result = catch_unwind(AssertUnwindSafe(|| {
         let mut args = Args::new(words);

@@ -49,7 +49,7 @@ fn limit_bytes(shared: &Shared) -> usize {
 
 /// Whether a client may be disconnected for the memory it takes. Its memory counts only then.
 fn is_evictable(client: &Client) -> bool {
-    !client.has(traits::NO_EVICT | traits::REPLICA)
+    !client.has(traits::NO_EVICT | traits::REPLICA | traits::PRIMARY)
 }
 
 impl Worker {

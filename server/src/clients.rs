@@ -77,6 +77,7 @@ pub mod traits {
     pub const REDIRECT_BROKEN: u32 = 1 << 11;
     pub const BROADCAST: u32 = 1 << 12;
     pub const REPLICA: u32 = 1 << 13;
+    pub const PRIMARY: u32 = 1 << 14;
     pub const TLS: u32 = 1 << 16;
 }
 

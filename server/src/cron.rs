@@ -74,6 +74,7 @@ pub fn run(worker: &mut Worker, reactor: &mut Reactor) {
             crate::persistence::save::run_cron(worker.shared);
             crate::persistence::rewrite::run_cron(worker.shared);
             crate::replication::run_cron(worker.shared);
+            worker.expire_local_keys();
             // For the peak that INFO shows: it is the largest of what is seen.
             ochre_collections::allocated_bytes();
         }
@@ -85,6 +86,7 @@ pub fn run(worker: &mut Worker, reactor: &mut Reactor) {
         worker.cron.next_idle_ms = now_ms + IDLE_PERIOD_MS;
         disconnect_idle(worker, reactor);
         worker.look_after_slow_readers(reactor);
+        worker.look_after_stream(reactor);
         if worker.id == 0 {
             worker.shared.rates.sample(worker.shared);
             worker.cron.look_for_tls_files(worker.shared);
@@ -97,7 +99,7 @@ pub fn run(worker: &mut Worker, reactor: &mut Reactor) {
 fn expire(worker: &mut Worker) -> ExpiryReport {
     let shared = worker.shared;
     let mut total = ExpiryReport::default();
-    if !shared.active_expire.load(Ordering::Relaxed) || !worker.context.expire || shared.loading.is_active() {
+    if !shared.active_expire.load(Ordering::Relaxed) || !worker.context.removes_expired || shared.loading.is_active() {
         return total;
     }
     let threads = shared.desks.len();
@@ -140,7 +142,7 @@ fn disconnect_idle(worker: &mut Worker, reactor: &mut Reactor) {
         // Who waits for a key or for messages is not idle.
         .filter(|session| !session.is_waiting() && session.subscriptions.is_none())
         // A replica has a time limit of its own.
-        .filter(|session| !session.client.has(traits::REPLICA))
+        .filter(|session| !session.client.has(traits::REPLICA | traits::PRIMARY))
         .filter(|session| now_ms.saturating_sub(session.client.last_used_ms.load(Ordering::Relaxed)) > limit_ms)
         .map(|session| session.id())
         .collect();

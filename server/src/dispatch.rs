@@ -160,7 +160,13 @@ fn admit_and_run(
             worker.wait_for_pause(session);
             Flow::Wait
         }
-        Ok((row, false)) => run(worker, reactor, session, row, call, words, reply),
+        Ok((row, false)) => {
+            let flow = run(worker, reactor, session, row, call, words, reply);
+            if worker.follows && row.flags.has(WRITE) && session.stream.is_none() {
+                worker.shared.replication.local_keys.note(session.db, row, words);
+            }
+            flow
+        }
         Err(_) if call.row.is_none() && admission::is_http(words) => refuse_http(session),
         Err(error) => refuse(worker, session, call.row, &error, reply),
     }

@@ -168,6 +168,11 @@ impl Pressure {
         (self.out_of_memory, self.unfinished) = (false, self.limit_bytes != usize::MAX);
     }
 
+    /// Evictions are another server's to decide.
+    pub fn ignore_limit(&mut self) {
+        (self.limit_bytes, self.unfinished) = (usize::MAX, false);
+    }
+
     /// Whether more is used than may be, as far as this thread knows, or was when it looked last.
     #[inline]
     fn may_be_over(&mut self) -> bool {

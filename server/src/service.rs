@@ -75,7 +75,12 @@ impl Supervisor {
 }
 
 /// The data is there and connections are served: says so to the log, to the admin port and to who watches over the process.
-pub fn ready(shared: &Shared) {
+pub fn ready(shared: &'static Shared) {
+    if let Some((host, port)) = &*shared.settings.replication.replicaof.get()
+        && let Err(error) = crate::replication::follow(shared, host, *port)
+    {
+        log::warning(format_args!("{error}"));
+    }
     log::notice(format_args!("Ready to accept connections"));
     shared.is_serving.store(true, Ordering::Relaxed);
     shared.supervisor.ready();

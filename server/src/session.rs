@@ -94,6 +94,8 @@ pub struct Session {
     pub fieldsets: Option<Box<Fieldsets>>,
     /// Keys that MIGRATE has sent, when it is about to remove them.
     pub migration: Option<Box<Migration>>,
+    /// Set when it is the server that is followed.
+    pub stream: Option<Box<crate::worker::Stream>>,
 }
 
 impl Session {
@@ -128,6 +130,7 @@ impl Session {
             replica: None,
             fieldsets: None,
             migration: None,
+            stream: None,
         };
         access::log_out(shared, &mut session);
         session

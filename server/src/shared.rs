@@ -83,6 +83,8 @@ pub enum Message {
     Quiet(Arc<crate::persistence::shutdown::QuietPoint>),
     /// The log has got further, and replies or replicas wait for that.
     LogProgress,
+    /// Serve the connection to the server that is followed; `rest` has come through it already.
+    Follow { socket: ochre_reactor::Socket, following: Arc<crate::replication::Following>, rest: Vec<u8> },
     /// Show a replica that waits for its snapshot that somebody is there.
     SignOfLife { client: u64 },
     /// Work for the thread of a loop: with one thread, only that may touch the keyspace.

@@ -190,7 +190,9 @@ pub fn watch(call: &mut SessionCall<'_>, keys: Words<'_>, reply: &mut Reply<'_>)
         }
         let key = Key::new(word);
         // What has expired already is gone for this client, too: only later changes count.
-        data.expire_if_due(&key);
+        if data.context().removes_expired {
+            data.expire_if_due(&key);
+        }
         data.watch(&key, &watch.flag);
         watch.bytes += 2 * (word.len() + WATCH_BYTES);
         watch.keys.push((db, word.into()));

@@ -1,7 +1,10 @@
 //! An event loop: one thread, its connections, and the turn in which their commands run.
 
 mod connections;
+mod stream;
 mod waiting;
+
+pub use stream::Stream;
 
 use crate::blocking::Leftover;
 use crate::clients::{Client, traits};
@@ -74,6 +77,8 @@ pub struct Worker {
     pub pressure: Pressure,
     /// While a script runs: what TIME has told it, Unix time in µs; 0 when it has not asked yet.
     pub script_time_us: Option<u64>,
+    /// The server follows another: only that one writes.
+    pub follows: bool,
     /// Replicas among this loop's clients.
     pub replicas: Vec<u64>,
     /// Replies that wait for the log.
@@ -123,6 +128,7 @@ impl Worker {
             cron: cron::Cron::new(id),
             pressure: Pressure::default(),
             script_time_us: None,
+            follows: false,
             replicas: Vec::new(),
             held: HeldReplies::default(),
             last_tick_ns: ochre_clock::monotonic_ns(),
@@ -221,7 +227,10 @@ impl Worker {
         let policy = settings_view::access_policy(&self.shared.settings);
         self.context.access = ochre_keyspace::AccessClock::new(policy, self.context.now_ms, 1);
         self.context.notify = settings_view::notify(&self.shared.settings);
-        self.context.log_wanted = self.shared.log.is_wanted();
+        // What a replica's log has is what the other server's has.
+        self.follows = self.shared.replication.follows();
+        self.context.log_wanted = self.shared.log.is_wanted() && !self.follows;
+        self.context.removes_expired = !self.follows;
         self.held.set_policy(self.shared.log.policy());
         self.context.lazy_server_del = self.shared.settings.memory.lazyfree_lazy_server_del.get();
         self.slow_ns = settings_view::slow_ns(&self.shared.settings);
@@ -233,6 +242,9 @@ impl Worker {
         self.cron.apply_settings(&self.shared.settings);
         crate::tracking::limit(self.shared, &mut self.shared.tracking.registry());
         self.pressure.apply_settings(&self.shared.settings);
+        if self.follows && self.shared.settings.replication.replica_ignore_maxmemory.get() {
+            self.pressure.ignore_limit();
+        }
     }
 
     /// Every session of this loop.
@@ -310,7 +322,8 @@ impl Worker {
         session.client.query_buffer_free.store(session.input.capacity() - queued, Ordering::Relaxed);
         session.client.argument_bytes.store(understood, Ordering::Relaxed);
         session.client.query_buffer_peak.fetch_max(queued, Ordering::Relaxed);
-        if queued > self.shared.settings.network.client_query_buffer_limit_bytes.get() {
+        // The server that is followed may send what it could take itself.
+        if queued > self.shared.settings.network.client_query_buffer_limit_bytes.get() && session.stream.is_none() {
             let line = crate::commands::connection::describe(&session.client, self.shared, self.context.now_ms);
             crate::log::warning(format_args!("Closing client that reached max query buffer length: {line}"));
             self.counters().query_buffer_limit_disconnections.add(1);
@@ -417,6 +430,9 @@ impl Worker {
 
     /// Runs the whole commands at the beginning of `buffer`; the answer is how many bytes they took.
     fn process(&mut self, reactor: &mut Reactor, session: &mut Session, buffer: &[u8]) -> usize {
+        if session.stream.is_some() {
+            return self.process_stream(reactor, session, buffer);
+        }
         // The first command begins now; each later one where the one before it ended.
         let began_ns = ochre_clock::monotonic_ns();
         self.last_tick_ns = began_ns;

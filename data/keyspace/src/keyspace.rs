@@ -84,6 +84,9 @@ pub struct Context {
     pub in_script: bool,
     /// Whether keys expire by themselves here (not on a replica, not while loading).
     pub expire: bool,
+    /// Whether what reads find expired is also removed: on a replica only the server that it follows says so, and until then it
+    /// is only not seen.
+    pub removes_expired: bool,
     /// Whose types DUMP writes.
     pub dialect: ochre_rdb::Dialect,
     /// Whether RESTORE reads over wrong checksums.
@@ -103,6 +106,7 @@ impl Default for Context {
             no_touch: false,
             in_script: false,
             expire: true,
+            removes_expired: true,
             dialect: ochre_rdb::Dialect::Portable,
             skip_checksums: false,
             lazy_server_del: true,

@@ -518,7 +518,7 @@ impl<'a> Locked<'a> {
             let key = Key::with_hash(&key, hash);
             let still_due =
                 self.database_in(db, &key).table.get(key.hash(), key.bytes()).is_some_and(|entry| self.is_due(&entry));
-            if still_due {
+            if still_due && self.context.removes_expired {
                 self.expire(db, &key);
             }
         }

@@ -9,6 +9,8 @@ pub struct Unit {
     commands: usize,
     first_db: usize,
     last_db: usize,
+    /// It came from elsewhere and goes on as it is.
+    is_passed_on: bool,
 }
 
 /// An empty unit keeps up to so many bytes for the next one.
@@ -25,6 +27,24 @@ impl Unit {
         self.last_db = db;
         self.commands += 1;
         write_command(&mut self.bytes, words);
+    }
+
+    /// Holds what another server's log has, to be appended as it is: it begins in database `first_db`, and ends in `last_db`.
+    pub fn pass_on(&mut self, bytes: &[u8], first_db: usize, last_db: usize) {
+        self.clear();
+        self.bytes.extend_from_slice(bytes);
+        (self.commands, self.is_passed_on) = (1, true);
+        (self.first_db, self.last_db) = (first_db, last_db);
+    }
+
+    /// Says which database is selected after it.
+    pub fn end_in(&mut self, db: usize) {
+        self.last_db = db;
+    }
+
+    /// Whether it is to be appended as it is.
+    pub fn is_passed_on(&self) -> bool {
+        self.is_passed_on
     }
 
     /// Whether there is nothing to append.
@@ -56,6 +76,7 @@ impl Unit {
     /// Forgets the commands.
     pub fn clear(&mut self) {
         self.commands = 0;
+        self.is_passed_on = false;
         self.bytes.clear();
         self.bytes.shrink_to(KEPT_BYTES_MAX);
     }

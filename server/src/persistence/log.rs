@@ -243,6 +243,9 @@ impl Log {
         let whole = whole && unit.commands() > 1;
         let mut tail = self.tail();
         let tail = &mut *tail;
+        if unit.is_passed_on() {
+            return self.append_passed_on(tail, unit);
+        }
         if tail.timestamps && tail.kept && now_ms / 1000 > tail.timestamp_s {
             tail.timestamp_s = now_ms / 1000;
             // It is in the file, but not in the stream: no offset counts it.
@@ -276,6 +279,25 @@ impl Log {
         }
     }
 
+    /// Says that what follows is about database `db`, if replicas read it.
+    pub fn select_for_replicas(&self, db: usize) {
+        let mut tail = self.tail();
+        let tail = &mut *tail;
+        let Some(stream) = tail.stream.as_mut().filter(|_| tail.selected_db != Some(db)) else { return };
+        let mut bytes = Vec::new();
+        write_select(&mut bytes, db);
+        tail.selected_db = Some(db);
+        stream.push(&bytes);
+        let end = self.end.load(Ordering::Relaxed) + bytes.len() as u64;
+        self.end.store(end, Ordering::Release);
+        if tail.kept {
+            tail.pending.extend_from_slice(&bytes);
+        } else {
+            self.written.store(end, Ordering::Release);
+            self.durable.store(end, Ordering::Release);
+        }
+    }
+
     /// Appends what only replicas get: it changes no data. Does nothing when there is no backlog.
     pub fn append_for_replicas(&self, bytes: &[u8]) {
         let mut tail = self.tail();
@@ -287,6 +309,51 @@ impl Log {
             self.written.store(end, Ordering::Release);
             self.durable.store(end, Ordering::Release);
         }
+    }
+
+    /// Appends what the log of another server has. Its bytes are the stream's; which database they are about, a file that
+    /// begins here is told beside them.
+    #[cold]
+    fn append_passed_on(&self, tail: &mut Tail, unit: &Unit) {
+        if tail.kept {
+            if tail.selected_db != Some(unit.first_db()) {
+                write_select(&mut tail.pending, unit.first_db());
+            }
+            tail.pending.extend_from_slice(unit.bytes());
+        }
+        tail.selected_db = Some(unit.last_db());
+        if let Some(stream) = &mut tail.stream {
+            stream.push(unit.bytes());
+        }
+        let end = self.end.load(Ordering::Relaxed) + unit.bytes().len() as u64;
+        self.units.store(self.units.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+        self.end.store(end, Ordering::Release);
+        self.units_end.store(end, Ordering::Release);
+        if !tail.kept {
+            self.written.store(end, Ordering::Release);
+            self.durable.store(end, Ordering::Release);
+        }
+    }
+
+    /// Writes what is pending and changes files where that is due, now. Not for a loop's thread.
+    pub fn settle(&self) {
+        self.flush(true);
+    }
+
+    /// The stream is that of another server from here on, which is at `offset`. There must be no file.
+    pub fn begin_at(&self, offset: u64, backlog_bytes: u64) {
+        let mut tail = self.tail();
+        debug_assert!(!tail.kept && tail.pending.is_empty(), "the file was ended");
+        tail.selected_db = None;
+        tail.stream = Some(Stream { backlog: Backlog::new(offset, backlog_bytes), positions: Vec::new() });
+        for place in [&self.end, &self.units_end, &self.written, &self.durable] {
+            place.store(offset, Ordering::Release);
+        }
+    }
+
+    /// The next unit says which database it is about.
+    pub fn select_anew(&self) {
+        self.tail().selected_db = None;
     }
 
     // ---- replicas ----
@@ -480,6 +547,24 @@ mod tests {
         assert_eq!(log.end(), began + file.len() as u64 + 14);
         assert_eq!(log.units_end(), began + file.len() as u64);
         assert!(!log.read(began - 1, 10, &mut stream));
+    }
+
+    #[test]
+    fn what_is_passed_on_keeps_its_bytes_and_offsets() {
+        let log = Log::default();
+        log.begin_at(5000, 1000);
+        log.tail().kept = true;
+        let mut unit = Unit::default();
+        let bytes = b"*1\r\n$5\r\nMULTI\r\n*2\r\n$4\r\nINCR\r\n$1\r\na\r\n*1\r\n$4\r\nEXEC\r\n";
+        unit.pass_on(bytes, 3, 3);
+        log.append(&unit, true, 1);
+        let mut stream = Vec::new();
+        assert!(log.read(5000, 1000, &mut stream));
+        assert_eq!((&stream[..], log.end()), (&bytes[..], 5000 + bytes.len() as u64));
+        // Only the file has to be told where it begins.
+        assert_eq!(pending(&log), "SELECT 3 MULTI INCR a EXEC");
+        log.append(&unit, true, 1);
+        assert_eq!(pending(&log), "MULTI INCR a EXEC");
     }
 
     #[test]

@@ -9,6 +9,8 @@ use ochre_digest::Crc64;
 use ochre_keyspace::{AccessClock, Cut, LargeHead};
 use ochre_rdb::{Access, Dialect, Shape, Writer};
 use ochre_values::{Element, Object, WalkShape};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 /// What a file is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +32,8 @@ pub struct RdbFormat {
     access: Uses,
     clock: AccessClock,
     purpose: Purpose,
+    /// The database that the stream behind it is about, when it does not say so itself; -1 when it does.
+    stream_db: Arc<AtomicI64>,
 }
 
 /// What of the use of keys is written.
@@ -55,12 +59,20 @@ impl RdbFormat {
             access: uses(settings),
             clock: AccessClock::new(policy, ochre_clock::now_ms(), 1),
             purpose,
+            stream_db: Arc::new(AtomicI64::new(-1)),
         }
     }
 
     /// Whose types are written, whatever the settings say.
     pub fn with_dialect(mut self, dialect: Dialect) -> RdbFormat {
         self.dialect = dialect;
+        self
+    }
+
+    /// Tells which database the stream behind the snapshot is about; -1 when that tells itself. Looked at when the first bytes
+    /// are made.
+    pub fn with_stream_db(mut self, stream_db: Arc<AtomicI64>) -> RdbFormat {
+        self.stream_db = stream_db;
         self
     }
 
@@ -84,7 +96,8 @@ impl Format for RdbFormat {
         let created = (ochre_clock::now_ms() / 1000).to_string();
         let memory = ochre_collections::allocated_bytes().to_string();
         let is_base = if self.purpose == Purpose::AppendOnlyBase { "1" } else { "0" };
-        let aux: [(&[u8], &[u8]); 6] = [
+        let stream_db = self.stream_db.load(Ordering::Relaxed).to_string();
+        let mut aux: Vec<(&[u8], &[u8])> = vec![
             // Tools of the peers read the version of a peer here.
             (b"redis-ver", b"7.4.0"),
             (b"ochre-ver", env!("CARGO_PKG_VERSION").as_bytes()),
@@ -93,6 +106,9 @@ impl Format for RdbFormat {
             (b"used-mem", memory.as_bytes()),
             (b"aof-base", is_base.as_bytes()),
         ];
+        if stream_db != "-1" {
+            aux.push((b"repl-stream-db", stream_db.as_bytes()));
+        }
         writer.header(&aux);
         for source in self.shared.saves.function_sources() {
             writer.function(&source);

@@ -1,10 +1,14 @@
 //! Replication: who follows this server, what each of them has, and whose stream it is.
 
 mod feed;
+mod follow;
+mod intake;
 mod link;
+mod local;
 mod spool;
 mod sync;
 
+pub use follow::{Contact, Following, follow, lead};
 pub use link::{Facts, Link, Replica, Stage};
 pub use sync::{attach, run_cron};
 
@@ -20,6 +24,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub struct Replication {
     history: Mutex<History>,
     links: Mutex<Vec<Arc<Link>>>,
+    /// The server that is followed.
+    following: Mutex<Option<Arc<Following>>>,
+    follows: AtomicBool,
     /// Whether there is a replica, or a backlog kept for one.
     is_on: AtomicBool,
     /// Since when there has been no replica, Unix ms.
@@ -33,6 +40,7 @@ pub struct Replication {
     asked_at: AtomicU64,
     /// Clients that wait for replicas.
     waits: Mutex<Vec<Wait>>,
+    pub local_keys: local::LocalKeys,
     pub counts: Counts,
 }
 
@@ -43,6 +51,7 @@ pub struct Counts {
     pub partial: AtomicU64,
     pub refused_partial: AtomicU64,
     pub output_bytes: AtomicU64,
+    pub input_bytes: AtomicU64,
 }
 
 /// A client in WAIT or WAITAOF.
@@ -67,6 +76,8 @@ impl Replication {
         Replication {
             history: Mutex::new(History::new(id)),
             links: Mutex::default(),
+            following: Mutex::default(),
+            follows: AtomicBool::new(false),
             is_on: AtomicBool::new(false),
             alone_since_ms: AtomicU64::new(0),
             is_syncing: AtomicBool::new(false),
@@ -74,6 +85,7 @@ impl Replication {
             pinged_ms: AtomicU64::new(0),
             asked_at: AtomicU64::new(u64::MAX),
             waits: Mutex::default(),
+            local_keys: Default::default(),
             counts: Counts::default(),
         }
     }
@@ -86,6 +98,20 @@ impl Replication {
     /// The replicas of this moment.
     pub fn links(&self) -> Vec<Arc<Link>> {
         lock(&self.links).clone()
+    }
+
+    /// The server that is followed, if one is.
+    pub fn following(&self) -> Option<Arc<Following>> {
+        if !self.follows() {
+            return None;
+        }
+        lock(&self.following).clone()
+    }
+
+    /// Whether this server follows another.
+    #[inline]
+    pub fn follows(&self) -> bool {
+        self.follows.load(Ordering::Acquire)
     }
 
     /// Whether anything is to be done for replicas, or kept for them.
@@ -102,16 +128,19 @@ impl Replication {
 
     /// Forgets what was counted (CONFIG RESETSTAT).
     pub fn reset_counts(&self) {
-        let Counts { full, partial, refused_partial, output_bytes } = &self.counts;
-        [full, partial, refused_partial, output_bytes].iter().for_each(|count| count.store(0, Ordering::Relaxed));
+        let Counts { full, partial, refused_partial, output_bytes, input_bytes } = &self.counts;
+        [full, partial, refused_partial, output_bytes, input_bytes]
+            .iter()
+            .for_each(|count| count.store(0, Ordering::Relaxed));
     }
 }
 
-/// From now on the stream is kept for replicas. Loops note that before their next commands: see `sync::loops_know`.
+/// From now on the stream is kept for replicas; the list of replicas is locked. Loops note that before their next commands: see `sync::loops_know`.
 fn open(shared: &Shared) {
     let replication = &shared.replication;
     shared.log.open_backlog(shared.settings.replication.repl_backlog_size_bytes.get());
     if !replication.is_on.swap(true, Ordering::SeqCst) {
+        replication.pinged_ms.store(ochre_clock::now_ms(), Ordering::Relaxed);
         shared.log.set_wanted(Reader::Replicas, true);
         shared.settings_changed();
     }
@@ -119,6 +148,10 @@ fn open(shared: &Shared) {
 
 /// Nobody has come for the backlog: it goes, and the stream after it is another one.
 fn close(shared: &Shared) {
+    let links = lock(&shared.replication.links);
+    if !links.is_empty() {
+        return;
+    }
     crate::log::notice(format_args!("Replication backlog freed, because there are no connected replicas."));
     shared.replication.is_on.store(false, Ordering::SeqCst);
     shared.log.set_wanted(Reader::Replicas, false);
@@ -146,7 +179,7 @@ fn wake_feeders(shared: &Shared) {
 
 /// Appends a command that only replicas get, because it changes no data.
 pub fn tell_replicas<'w>(shared: &Shared, words: impl ExactSizeIterator<Item = &'w [u8]>) {
-    if !shared.replication.is_on() {
+    if !shared.replication.is_on() || shared.replication.follows() {
         return;
     }
     let mut bytes = Vec::new();
@@ -178,10 +211,18 @@ pub fn detach(shared: &Shared, replica: &Replica) {
     note_replicas(shared);
 }
 
+/// Ends the connections of all replicas: they come back and hear what has become of the stream.
+pub fn disconnect_replicas(shared: &Shared) {
+    for link in shared.replication.links() {
+        let message = Message::Kill { client: link.client.id, flush: false };
+        shared.desks[link.client.thread as usize].post(message);
+    }
+}
+
 /// Looks whether there are enough replicas to write (`min-replicas-to-write`).
 pub fn note_replicas(shared: &Shared) {
     let least = shared.settings.replication.min_replicas_to_write.get();
-    let lacks = least > 0 && good_replicas(shared) < least;
+    let lacks = least > 0 && !shared.replication.follows() && good_replicas(shared) < least;
     if shared.alerts.is_on(Alert::FewReplicas) != lacks {
         shared.alerts.set(Alert::FewReplicas, lacks);
     }

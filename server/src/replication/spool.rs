@@ -163,7 +163,7 @@ impl State {
 }
 
 /// A file in the server's folder that is gone when it is closed.
-fn nameless_file() -> io::Result<File> {
+pub fn nameless_file() -> io::Result<File> {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let name = format!("temp-sync-{}-{}.rdb", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
     let file = File::options().read(true).write(true).create_new(true).open(&name)?;

@@ -12,7 +12,7 @@ use crate::shared::{Message, Shared};
 use crate::worker::Worker;
 use ochre_rdb::Dialect;
 use ochre_replication::Resume;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 
 /// Versions of Valkey from here on read the types of Valkey 9.
@@ -30,13 +30,16 @@ pub fn attach(worker: &mut Worker, session: &mut Session, asked: Option<Resume<'
     // It may change nothing from now on, and is asked every time.
     session.unrestricted = false;
     session.client.set(traits::REPLICA, true);
+    // Nobody closes the backlog meanwhile.
+    let mut links = lock(&shared.replication.links);
     let line = asked.and_then(|asked| go_on(shared, &link, asked));
     if line.is_none() {
         log::notice(format_args!("Full resync requested by replica {}", link.name()));
         // Before it is on the list: whoever finds it there may begin the snapshot.
         open(shared);
     }
-    lock(&shared.replication.links).push(link);
+    links.push(link);
+    drop(links);
     worker.begin_to_feed(session);
     note_replicas(shared);
     line
@@ -71,12 +74,17 @@ fn go_on(shared: &'static Shared, link: &Arc<Link>, asked: Resume<'_>) -> Option
 /// What is due for replicas: called by the first loop many times a second.
 pub fn run_cron(shared: &'static Shared) {
     let replication = &shared.replication;
+    super::follow::settle_role(shared);
     if !replication.is_on() {
         return;
     }
     let now_ms = ochre_clock::now_ms();
     begin_sync(shared, now_ms);
     answer_waits(shared);
+    // What is kept beyond the backlog's size is there for those who are behind.
+    let size = shared.settings.replication.repl_backlog_size_bytes.get();
+    let kept = shared.log.kept_for_replicas().map_or(0, |(start, end)| end - start);
+    shared.pressure.replica_buffer_bytes.store(kept.saturating_sub(size) as usize, Ordering::Relaxed);
     if now_ms < replication.next_second_ms.load(Ordering::Relaxed) {
         return;
     }
@@ -84,7 +92,11 @@ pub fn run_cron(shared: &'static Shared) {
     let links = replication.links();
     let settings = &shared.settings.replication;
     let period_ms = settings.repl_ping_replica_period_s.get() * 1000;
-    if !links.is_empty() && now_ms.saturating_sub(replication.pinged_ms.load(Ordering::Relaxed)) >= period_ms {
+    let follows = replication.follows();
+    if !follows
+        && !links.is_empty()
+        && now_ms.saturating_sub(replication.pinged_ms.load(Ordering::Relaxed)) >= period_ms
+    {
         replication.pinged_ms.store(now_ms, Ordering::Relaxed);
         tell_replicas(shared, [&b"PING"[..]].into_iter());
     }
@@ -95,7 +107,8 @@ pub fn run_cron(shared: &'static Shared) {
     note_replicas(shared);
     let ttl_ms = settings.repl_backlog_ttl_s.get() * 1000;
     let alone_ms = now_ms.saturating_sub(replication.alone_since_ms.load(Ordering::Relaxed));
-    if links.is_empty() && ttl_ms > 0 && alone_ms > ttl_ms {
+    // A replica keeps it: it may have to lead one day.
+    if !follows && links.is_empty() && ttl_ms > 0 && alone_ms > ttl_ms {
         close(shared);
     }
 }
@@ -118,7 +131,7 @@ fn end_if_silent(shared: &Shared, link: &Link, now_ms: u64, timeout_ms: u64) {
 }
 
 /// Whether every loop has taken note that the stream is wanted.
-fn loops_know(shared: &Shared) -> bool {
+pub(super) fn loops_know(shared: &Shared) -> bool {
     let version = shared.settings_version.load(Ordering::Acquire);
     shared.desks.iter().all(|desk| desk.settings_version.load(Ordering::Acquire) >= version)
 }
@@ -155,10 +168,16 @@ fn begin_sync(shared: &'static Shared, now_ms: u64) {
     ));
     let transfer = Arc::new(Mutex::new(None));
     let sink = SpoolSink { shared, transfer: Arc::clone(&transfer) };
-    let format = RdbFormat::new(shared, Purpose::Replication).with_dialect(dialect);
+    let stream_db = Arc::new(AtomicI64::new(-1));
+    let format =
+        RdbFormat::new(shared, Purpose::Replication).with_dialect(dialect).with_stream_db(Arc::clone(&stream_db));
     let request = Request::new(format, sink)
         .at_cut(move |job| {
             waiting.retain(|link| !link.is_gone());
+            if let Some(following) = shared.replication.following() {
+                // Its stream goes on as it is, in the middle of a database.
+                stream_db.store(following.db.load(Ordering::Relaxed) as i64, Ordering::Relaxed);
+            }
             let mut offset = shared.log.end();
             for link in &waiting {
                 offset = shared.log.read_from_here(&link.position);
@@ -173,6 +192,7 @@ fn begin_sync(shared: &'static Shared, now_ms: u64) {
                 link.set_transfer(Some(Arc::clone(&made)));
                 // It may have gone just now.
                 if link.is_gone() {
+                    shared.log.stop_reading(&link.position);
                     made.forget(link.client.id);
                 }
             }

@@ -85,13 +85,18 @@ impl Worker {
             self.shared.desks[self.id].connections.fetch_sub(1, Ordering::Relaxed);
             return;
         };
+        self.add_session(token, client);
+    }
+
+    /// A session for a client whose connection the reactor has.
+    pub(super) fn add_session(&mut self, token: Token, client: Arc<Client>) -> &mut Session {
         self.shared.registry.add(Arc::clone(&client));
         self.tokens.insert(client.id, token);
         let index = token.index();
         if self.sessions.len() <= index {
             self.sessions.resize_with(index + 1, || None);
         }
-        self.sessions[index] = Some(Box::new(Session::new(token, client, self.shared)));
+        self.sessions[index].insert(Box::new(Session::new(token, client, self.shared)))
     }
 
     /// Nothing for a client with TLS when that has been turned off since it was accepted.
@@ -146,6 +151,9 @@ impl Worker {
         crate::commands::pubsub::end_all(&mut session, self.shared);
         self.shared.monitors.remove(&mut session);
         crate::tracking::end(&mut session, self.shared);
+        if let Some(stream) = session.stream.take() {
+            stream.following.end_stream();
+        }
         if let Some(replica) = session.replica.take() {
             crate::replication::detach(self.shared, &replica);
         }

@@ -52,6 +52,7 @@ impl Worker {
                 Message::Quiet(point) => point.pass(),
                 // The end of this turn looks at what waits for it.
                 Message::LogProgress => {}
+                Message::Follow { socket, following, rest } => self.follow(reactor, socket, following, rest),
                 Message::SignOfLife { client } => self.show_life(reactor, client),
                 Message::Do(task) => task(self),
                 Message::ScriptOverdue => self.resume_parked(),

@@ -192,7 +192,9 @@ fn read_kind(word: &[u8]) -> Result<Kind, Error> {
 }
 
 fn kind_of(client: &Client) -> Kind {
-    if client.has(traits::REPLICA) {
+    if client.has(traits::PRIMARY) {
+        Kind::Master
+    } else if client.has(traits::REPLICA) {
         Kind::Replica
     } else if client.has(traits::PUBSUB) {
         Kind::Pubsub

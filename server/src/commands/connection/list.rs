@@ -14,8 +14,9 @@ use std::sync::atomic::Ordering::Relaxed;
 
 /// The letters of a client's state, `N` when nothing is special.
 pub(super) fn flag_letters(client: &Client) -> String {
-    const LETTERS: [(u32, char); 14] = [
+    const LETTERS: [(u32, char); 15] = [
         (traits::REPLICA, 'S'),
+        (traits::PRIMARY, 'M'),
         (traits::MONITOR, 'O'),
         (traits::PUBSUB, 'P'),
         (traits::MULTI, 'x'),

@@ -33,10 +33,19 @@ const PUBLISH: Command = Command::new(Group::Pubsub, "PUBLISH", "channel message
 
 const PUBSUB_FLAGS: u32 = ochre_commands::spec::PUBSUB | LOADING | STALE | FAST;
 
+/// Messages reach the subscribers of replicas, too.
+fn pass_on(call: &SessionCall<'_>, words: [&[u8]; 3]) {
+    let shared = call.worker.shared;
+    if shared.replication.is_on() && !shared.replication.follows() {
+        shared.log.select_for_replicas(call.session.db);
+        crate::replication::tell_replicas(shared, words.into_iter());
+    }
+}
+
 fn publish_to_channel(call: &mut SessionCall<'_>, args: &mut Args<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {
     let (channel, message) = (args.word(), args.word());
     reply.count(publish(call.worker.shared, Kind::Channel, channel, message));
-    crate::replication::tell_replicas(call.worker.shared, [&b"PUBLISH"[..], channel, message].into_iter());
+    pass_on(call, [b"PUBLISH", channel, message]);
     Ok(())
 }
 
@@ -50,6 +59,6 @@ const SPUBLISH: Command = Command::new(Group::Pubsub, "SPUBLISH", "shardchannel 
 fn publish_to_shard(call: &mut SessionCall<'_>, args: &mut Args<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {
     let (channel, message) = (args.word(), args.word());
     reply.count(publish(call.worker.shared, Kind::Shard, channel, message));
-    crate::replication::tell_replicas(call.worker.shared, [&b"SPUBLISH"[..], channel, message].into_iter());
+    pass_on(call, [b"SPUBLISH", channel, message]);
     Ok(())
 }

@@ -22,8 +22,7 @@ fn wait(call: &mut SessionCall<'_>, args: &mut Args<'_>, reply: &mut Reply<'_>) 
     let replicas = args.int()?;
     let timeout_ms = timeout::milliseconds(args, call.worker.context.now_ms)?;
     let wanted = Copies { files: 0, replicas };
-    wait_for(call, "WAIT", wanted, timeout_ms, reply);
-    Ok(())
+    wait_for(call, "WAIT", wanted, timeout_ms, reply)
 }
 
 pub(super) const WAITAOF: Command = Command::new(Group::Generic, "WAITAOF", "numlocal numreplicas timeout", waitaof)
@@ -47,8 +46,7 @@ fn waitaof(call: &mut SessionCall<'_>, args: &mut Args<'_>, reply: &mut Reply<'_
     if files > 0 && !call.shared().settings.persistence.appendonly.get() {
         return Err(NO_FILE);
     }
-    wait_for(call, "WAITAOF", Copies { files, replicas }, timeout_ms, reply);
-    Ok(())
+    wait_for(call, "WAITAOF", Copies { files, replicas }, timeout_ms, reply)
 }
 
 /// In how many places something is.
@@ -65,9 +63,18 @@ fn reached(shared: &Shared, offset: u64, on_disk: bool) -> Copies {
     Copies { files: i64::from(is_kept && shared.log.durable() >= offset), replicas }
 }
 
-fn wait_for(call: &mut SessionCall<'_>, name: &str, wanted: Copies, timeout_ms: u64, reply: &mut Reply<'_>) {
+fn wait_for(
+    call: &mut SessionCall<'_>,
+    name: &str,
+    wanted: Copies,
+    timeout_ms: u64,
+    reply: &mut Reply<'_>,
+) -> Result<(), Error> {
     // What others have written since is waited for, too: that costs the next sync at most.
     let shared = call.shared();
+    if shared.replication.follows() {
+        return Err(Error::text(format!("ERR {name} cannot be used with replica instances.")));
+    }
     let on_disk = name == "WAITAOF";
     let offset = shared.log.units_end();
     let there = reached(shared, offset, on_disk);
@@ -86,6 +93,7 @@ fn wait_for(call: &mut SessionCall<'_>, name: &str, wanted: Copies, timeout_ms: 
             replication::wait_for_replicas(shared, offset, replicas, on_disk, wanted.files > 0, waiter);
         }
     }
+    Ok(())
 }
 
 /// Writes what the command of a client that waits no longer replies; says no when it is neither WAIT nor WAITAOF.

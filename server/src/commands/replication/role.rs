@@ -1,6 +1,8 @@
 //! ROLE and REPLICAOF: whom a server follows, and who follows it.
 
 use super::{Command, SessionCall};
+use crate::log;
+use crate::replication;
 use ochre_commands::spec::*;
 use ochre_commands::{Args, Error};
 use ochre_resp::Reply;
@@ -15,6 +17,15 @@ pub(super) const ROLE: Command = Command::new(Group::Server, "ROLE", "", role)
 
 fn role(call: &mut SessionCall<'_>, _: &mut Args<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {
     let shared = call.shared();
+    if let Some(following) = shared.replication.following() {
+        reply.array(5);
+        reply.bulk(b"slave");
+        reply.bulk(following.host.as_bytes());
+        reply.integer(i64::from(following.port));
+        reply.bulk(following.contact().name().as_bytes());
+        reply.integer(if following.is_online() { shared.log.end() as i64 } else { -1 });
+        return Ok(());
+    }
     let links: Vec<_> = shared.replication.links().into_iter().filter(|link| link.is_online()).collect();
     reply.array(3);
     reply.bulk(b"master");
@@ -47,12 +58,33 @@ fn replicaof(call: &mut SessionCall<'_>, args: &mut Args<'_>, reply: &mut Reply<
     }
     let (host, port) = (args.word(), args.word());
     if case::is(host, "NO") && case::is(port, "ONE") {
-        // It is a primary already.
+        if call.shared().replication.follows() {
+            log::notice(format_args!("MASTER MODE enabled (user request from '{}')", call.session.client.address));
+            replication::lead(call.shared());
+            // The next command of this client may write.
+            call.worker.apply_settings();
+        }
         reply.ok();
         return Ok(());
     }
-    match number::parse_i64(port) {
-        Some(0..=65_535) => Err(Error::fixed("ERR this server cannot be a replica yet")),
-        _ => Err(Error::fixed("ERR Invalid master port")),
+    if call.session.replica.as_ref().is_some_and(|replica| replica.link.is_some()) {
+        // A replica must not choose whom its primary follows.
+        return Err(Error::fixed("ERR Command is not valid when client is a replica."));
     }
+    let port = number::parse_i64(port).and_then(|port| u16::try_from(port).ok());
+    let port = port.ok_or(Error::fixed("ERR Invalid master port"))?;
+    let host = std::str::from_utf8(host).map_err(|_| Error::fixed("ERR Invalid host"))?;
+    let is_same = |following: &replication::Following| following.host == host && following.port == port;
+    if call.shared().replication.following().is_some_and(|following| is_same(&following)) {
+        log::notice(format_args!(
+            "REPLICAOF would result into synchronization with the master we are already connected with. No operation performed."
+        ));
+        reply.status("OK Already connected to specified master");
+        return Ok(());
+    }
+    replication::follow(call.shared(), host, port).map_err(|error| Error::text(format!("ERR {error}")))?;
+    log::notice(format_args!("REPLICAOF {host}:{port} enabled (user request from '{}')", call.session.client.address));
+    call.worker.apply_settings();
+    reply.ok();
+    Ok(())
 }

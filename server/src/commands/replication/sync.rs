@@ -38,6 +38,10 @@ fn begin(call: &mut SessionCall<'_>, asked: Option<Resume<'_>>, reply: &mut Repl
     if call.session.replica.as_ref().is_some_and(|replica| replica.link.is_some()) {
         return Ok(());
     }
+    let is_cut_off = |following: &crate::replication::Following| !following.is_online();
+    if call.shared().replication.following().is_some_and(|following| is_cut_off(&following)) {
+        return Err(Error::fixed("NOMASTERLINK Can't SYNC while not connected with my master"));
+    }
     if call.session.subscriptions.is_some() || call.session.tracked.is_some() {
         return Err(Error::fixed("ERR SYNC and PSYNC are invalid with pending output"));
     }

@@ -21,6 +21,7 @@ mod user_files;
 mod users;
 
 pub use info::{InfoField, each_command, info_fields, latencies};
+pub use reload::flush as empty_databases;
 
 use super::Command;
 use ochre_commands::Error;

@@ -121,7 +121,7 @@ pub fn load_append_only_file(call: &mut SessionCall<'_>, _: &mut Args<'_>, _: &m
 }
 
 /// Empties all databases, on the loop's thread when only that may.
-fn flush(shared: &'static Shared) {
+pub fn flush(shared: &'static Shared) {
     if shared.desks.len() > 1 {
         return empty_all(shared, &Context::default(), &mut Effects::default());
     }

@@ -12,6 +12,7 @@ mod dice;
 mod expiry;
 mod families;
 mod fieldsets;
+mod following;
 mod histories;
 mod hostile;
 mod loading;

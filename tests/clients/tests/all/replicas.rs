@@ -142,7 +142,7 @@ fn a_replica_gets_a_snapshot_and_then_every_change() {
 }
 
 /// A field of INFO.
-fn field(info: &str, name: &str) -> String {
+pub fn field(info: &str, name: &str) -> String {
     let line = info.lines().find_map(|line| line.trim().strip_prefix(name)?.strip_prefix(':'));
     line.unwrap_or_else(|| panic!("{name} is in {info}")).to_owned()
 }
@@ -165,7 +165,7 @@ fn messages_reach_the_subscribers_of_replicas() {
     in_each_layout(|server| {
         let (mut follower, _) = Follower::begin(server, "SYNC\r\n");
         server.client().check("PUBLISH news hello", "0");
-        follower.expect(&["PUBLISH news hello"]);
+        follower.expect(&["SELECT 0", "PUBLISH news hello"]);
     });
 }
 

@@ -82,7 +82,7 @@ pub(super) fn stats(page: &mut Page, facts: &Facts) {
     page.field("total_net_input_bytes", shared.total(|counters| counters.net_input_bytes.get()));
     page.field("total_net_output_bytes", shared.total(|counters| counters.net_output_bytes.get()));
     let replication = &shared.replication.counts;
-    page.zeros(&["total_net_repl_input_bytes"]);
+    page.field("total_net_repl_input_bytes", replication.input_bytes.load(Relaxed));
     page.field("total_net_repl_output_bytes", replication.output_bytes.load(Relaxed));
     page.field("instantaneous_input_kbps", format_args!("{:.2}", kilobits(Rate::InputBytes)));
     page.field("instantaneous_output_kbps", format_args!("{:.2}", kilobits(Rate::OutputBytes)));
@@ -112,11 +112,11 @@ pub(super) fn stats(page: &mut Page, facts: &Facts) {
         page.field("pubsub_patterns", pubsub.len(Kind::Pattern));
         page.field("pubsubshard_channels", pubsub.len(Kind::Shard));
     }
+    page.field("slave_expires_tracked_keys", shared.replication.local_keys.len());
     page.zeros(&[
         "latest_fork_usec",
         "total_forks",
         "migrate_cached_sockets",
-        "slave_expires_tracked_keys",
         "active_defrag_hits",
         "active_defrag_misses",
         "active_defrag_key_hits",

@@ -115,12 +115,10 @@ pub(super) fn memory(page: &mut Page, facts: &Facts) {
     page.field("mem_fragmentation_ratio", format_args!("{:.2}", memory.fragmentation_ratio()));
     page.field("mem_fragmentation_bytes", memory.resident_bytes.saturating_sub(memory.used_bytes));
     page.field("mem_not_counted_for_evict", crate::pressure::uncounted_bytes(shared));
-    page.zeros(&[
-        "mem_replication_backlog",
-        "mem_total_replication_buffers",
-        "mem_replicas_repl_buffer",
-        "mem_clients_slaves",
-    ]);
+    let backlog_bytes = shared.log.kept_for_replicas().map_or(0, |(start, end)| end - start);
+    page.field("mem_replication_backlog", backlog_bytes);
+    page.field("mem_total_replication_buffers", backlog_bytes);
+    page.zeros(&["mem_replicas_repl_buffer", "mem_clients_slaves"]);
     page.field("mem_clients_normal", memory.clients_bytes);
     page.field("mem_cluster_links", 0);
     page.field("mem_aof_buffer", crate::pressure::log_buffer_bytes(shared));

@@ -1,8 +1,8 @@
 //! Persistence, replication, modules, cluster and the keyspace.
 
 use super::{Facts, Page};
-use crate::replication::{Link, Stage};
-use std::sync::atomic::Ordering;
+use crate::replication::{Contact, Following, Link, Stage};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 pub(super) fn persistence(page: &mut Page, facts: &Facts) {
     let saves = facts.shared.saves.state();
@@ -84,7 +84,10 @@ pub(super) fn replication(page: &mut Page, facts: &Facts) {
     let settings = &shared.settings.replication;
     let history = shared.replication.history().clone();
     let links = shared.replication.links();
-    page.field("role", "master");
+    match shared.replication.following() {
+        Some(following) => following_fields(page, facts, &following),
+        None => page.field("role", "master"),
+    }
     page.field("connected_slaves", links.len());
     if settings.min_replicas_to_write.get() > 0 && settings.min_replicas_max_lag_s.get() > 0 {
         page.field("min_slaves_good_slaves", crate::replication::good_replicas(shared));
@@ -102,6 +105,39 @@ pub(super) fn replication(page: &mut Page, facts: &Facts) {
     page.field("repl_backlog_size", settings.repl_backlog_size_bytes.get());
     page.field("repl_backlog_first_byte_offset", kept.map_or(0, |(start, _)| start + 1));
     page.field("repl_backlog_histlen", kept.map_or(0, |(start, end)| end - start));
+}
+
+/// The server that is followed.
+fn following_fields(page: &mut Page, facts: &Facts, following: &Following) {
+    let shared = facts.shared;
+    let settings = &shared.settings.replication;
+    let contact = following.contact();
+    let seconds_since = |since: &AtomicU64| facts.now_ms.saturating_sub(since.load(Ordering::Relaxed)) / 1000;
+    let is_online = contact == Contact::Online;
+    page.field("role", "slave");
+    page.field("master_host", &following.host);
+    page.field("master_port", following.port);
+    page.field("master_link_status", if is_online { "up" } else { "down" });
+    let silence_s = if is_online { seconds_since(&following.heard_ms) as i64 } else { -1 };
+    page.field("master_last_io_seconds_ago", silence_s);
+    page.field("master_sync_in_progress", u8::from(contact == Contact::Sync));
+    page.field("slave_read_repl_offset", shared.log.end());
+    page.field("slave_repl_offset", shared.log.end());
+    if contact == Contact::Sync {
+        let total = following.snapshot_bytes.load(Ordering::Relaxed);
+        let received = following.received_bytes.load(Ordering::Relaxed);
+        page.field("master_sync_total_bytes", total);
+        page.field("master_sync_read_bytes", received);
+        page.field("master_sync_left_bytes", total.saturating_sub(received));
+        page.field("master_sync_perc", format_args!("{:.2}", received as f64 * 100.0 / total.max(1) as f64));
+        page.field("master_sync_last_io_seconds_ago", seconds_since(&following.heard_in_sync_ms));
+    }
+    if !is_online {
+        page.field("master_link_down_since_seconds", seconds_since(&following.down_since_ms));
+    }
+    page.field("slave_priority", settings.replica_priority.get());
+    page.field("slave_read_only", u8::from(settings.replica_read_only.get()));
+    page.field("replica_announced", u8::from(settings.replica_announced.get()));
 }
 
 /// One replica in INFO.
