@@ -1,9 +1,10 @@
 //! Clients that wait for a key to hold something: registered in the shard of each of their keys, served oldest first.
 
+use ochre_collections::Claim;
 use ochre_collections::lock::ShardSet;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Counts the clients that ever waited: a lower turn comes first.
 static TURNS: AtomicU64 = AtomicU64::new(1);
@@ -31,7 +32,7 @@ pub struct Waiter {
     pub deadline_ms: AtomicU64,
     /// Its place in every queue that it stands in.
     turn: u64,
-    claimed: AtomicBool,
+    claim: Claim,
 }
 
 impl Waiter {
@@ -58,7 +59,7 @@ impl Waiter {
             retry_at_ms: block.retry_at_ms.into(),
             deadline_ms: u64::MAX.into(),
             turn: TURNS.fetch_add(1, Ordering::Relaxed),
-            claimed: AtomicBool::new(false),
+            claim: Claim::default(),
         }
     }
 
@@ -69,17 +70,22 @@ impl Waiter {
 
     /// Takes the right to answer the client; only the first caller gets it.
     pub fn claim(&self) -> bool {
-        !self.claimed.swap(true, Ordering::AcqRel)
+        self.claim.take()
     }
 
     /// Gives the right back: the client could not be served after all.
     pub fn release(&self) {
-        self.claimed.store(false, Ordering::Release);
+        self.claim.give_back();
+    }
+
+    /// The client is gone: nobody serves it from now on, also if somebody tries to just now and gives it up.
+    pub fn abandon(&self) {
+        self.claim.end();
     }
 
     /// Whether somebody has claimed it.
     pub fn is_claimed(&self) -> bool {
-        self.claimed.load(Ordering::Acquire)
+        self.claim.is_taken()
     }
 }
 

@@ -5,6 +5,8 @@
 mod allocator;
 mod block;
 pub mod chunked;
+mod claim;
+mod door;
 mod entry;
 mod hash;
 pub mod intset;
@@ -23,6 +25,8 @@ pub use allocator::{
     Gauge, Mimalloc, allocated_bytes, allocated_bytes_peak, release_free_memory, report as allocator_report,
 };
 pub use chunked::ChunkedList;
+pub use claim::Claim;
+pub use door::Door;
 pub use entry::{Entry, EntryMut, EntryRef, INLINE_BYTES_MAX, ObjectSlot, OwnedValue, Value, View};
 pub use hash::hash;
 pub use intset::{IntSet, IntSetRef};

@@ -1,7 +1,8 @@
 //! One script runs at a time; and what others may know of it and do to it.
 
+use ochre_collections::Door;
 use ochre_collections::lock::{ShardSet, Ticket};
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 /// The script that runs has written nothing yet.
@@ -11,15 +12,10 @@ const WRITTEN: u8 = 1;
 /// Somebody has asked for its end before it wrote.
 const KILLED: u8 = 2;
 
-/// How often a busy gate is looked at before the client is parked: a few microseconds, in which most scripts end.
-const SPINS: u32 = 200;
-
 /// The door that one script at a time goes through.
 #[derive(Default)]
 pub struct Gate {
-    taken: AtomicBool,
-    parked: AtomicUsize,
-    waiting: Mutex<Vec<Ticket>>,
+    door: Door,
     state: AtomicU8,
     /// The script runs for longer than it should: others are told so.
     overdue: Mutex<Option<Overdue>>,
@@ -47,44 +43,17 @@ pub enum Kill {
 impl Gate {
     /// Goes in, or notes the client's ticket, which `leave` answers; then the client has to wait.
     pub fn enter(&self, ticket: Ticket) -> bool {
-        for _ in 0..SPINS {
-            if self.try_enter() {
-                return true;
-            }
-            std::hint::spin_loop();
+        let enters = self.door.enter(ticket);
+        if enters {
+            self.state.store(CLEAN, Ordering::SeqCst);
         }
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        waiting.push(ticket);
-        self.parked.store(waiting.len(), Ordering::SeqCst);
-        // Whoever left in between has not seen the ticket.
-        if self.try_enter() {
-            waiting.pop();
-            self.parked.store(waiting.len(), Ordering::SeqCst);
-            return true;
-        }
-        false
-    }
-
-    fn try_enter(&self) -> bool {
-        if self.taken.load(Ordering::Relaxed)
-            || self.taken.compare_exchange(false, true, Ordering::SeqCst, Ordering::Relaxed).is_err()
-        {
-            return false;
-        }
-        self.state.store(CLEAN, Ordering::SeqCst);
-        true
+        enters
     }
 
     /// Goes out; the answer is who waited.
     #[must_use = "those who wait have to be woken"]
     pub fn leave(&self) -> Vec<Ticket> {
-        self.taken.store(false, Ordering::SeqCst);
-        if self.parked.load(Ordering::SeqCst) == 0 {
-            return Vec::new();
-        }
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        self.parked.store(0, Ordering::SeqCst);
-        std::mem::take(&mut waiting)
+        self.door.leave()
     }
 
     /// The script is about to write for the first time; no: it has to end instead.

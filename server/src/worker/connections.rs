@@ -140,7 +140,7 @@ impl Worker {
         }
         if let Wait::Key { waiter, timer } = &session.wait {
             // Whoever serves it now would serve nobody.
-            waiter.claim();
+            waiter.abandon();
             if let Some(timer) = timer {
                 self.timers.cancel(*timer);
             }

@@ -177,11 +177,11 @@ impl<'a> Visit<'a> {
                 None => Vec::new(),
             };
             let group = stream.group(self.group).expect("the caller found it");
-            let news = group.last_id.next().into_iter().flat_map(|start| stream.range(start, StreamId::MAX));
+            let mut news = stream.news(group);
             let claims = request.claim_ms.is_some();
             let mut ids = Vec::new();
             let entries = claimed.iter().filter_map(|(id, pending)| Some((stream.get(*id)?, Some(*pending))));
-            let entries = entries.chain(news.map(|entry| (entry, None))).take(most);
+            let entries = entries.chain(news.by_ref().map(|entry| (entry, None))).take(most);
             let replied = written.stream(reply, &key, budget, entries, |reply, (entry, pending)| {
                 match pending {
                     Some(pending) => reply_claimed(reply, entry, pending.idle_ms(self.now_ms), pending.deliveries),
@@ -190,8 +190,13 @@ impl<'a> Visit<'a> {
                 }
                 ids.push((entry.id, *pending));
             });
-            // The last one was taken back when it was too much.
+            // The last one was taken back when it was too much. Where replies are limited one more may have been looked at.
+            let place = match ids.last() {
+                Some((last, _)) if request.is_unlimited() => news.place(stream, *last),
+                _ => None,
+            };
             ids.truncate(replied);
+            stream.group_mut(self.group).expect("the caller found it").place = place;
             self.deliver(stream, &ids, request.noack);
         });
     }

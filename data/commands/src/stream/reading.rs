@@ -115,6 +115,11 @@ impl<'a> ReadRequest<'a> {
         self.argv().iter().enumerate().map(word).collect()
     }
 
+    /// Whether as much is replied as there is, or as COUNT says.
+    pub(super) fn is_unlimited(&self) -> bool {
+        self.max_count.is_none() && self.max_size.is_none()
+    }
+
     /// How much may still be replied.
     pub(super) fn budget(&self, reply: &Reply<'_>) -> Budget {
         Budget {

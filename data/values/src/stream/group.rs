@@ -1,7 +1,7 @@
 //! A group of consumers: how far it has read, and what was delivered to whom and not yet acknowledged.
 
-use super::StreamId;
 use super::tape::PendingWalk;
+use super::{EntryPlace, StreamId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeBounds;
 
@@ -72,6 +72,8 @@ impl Consumer {
 pub struct Group {
     /// The last entry that was delivered to any consumer.
     pub last_id: StreamId,
+    /// Where its reading goes on, if it read the last time by itself.
+    pub place: Option<EntryPlace>,
     /// How many entries were read up to `last_id`, counting from the stream's beginning; `None` when nobody knows.
     pub entries_read: Option<u64>,
     pending: BTreeMap<StreamId, Pending>,
@@ -90,6 +92,7 @@ impl Group {
     pub(super) fn new(last_id: StreamId, entries_read: Option<u64>) -> Self {
         Group {
             last_id,
+            place: None,
             entries_read,
             pending: BTreeMap::new(),
             names: BTreeMap::new(),

@@ -17,7 +17,7 @@ pub use group::{Consumer, ConsumerNumber, Group, Pending};
 pub use id::StreamId;
 pub use node::Entry;
 pub use producers::Producers;
-pub use range::{Range, RangeRev};
+pub use range::{EntryPlace, Range, RangeRev};
 pub use restore::{Malformed, Totals};
 pub use trim::{References, Threshold, Trim};
 
@@ -29,6 +29,8 @@ use std::collections::BTreeMap;
 const NODE_BYTES_MAX: usize = 1 << 30;
 /// Bytes that a new node has room for at first, unless nodes are to be smaller: it will grow.
 const NODE_BYTES_FIRST: usize = 512;
+/// And at most so many, if the node before it grew as large.
+const NODE_BYTES_EXPECTED_MAX: usize = 4096;
 /// A node with so many deleted entries, and more than live ones, is written anew.
 const DELETED_MIN: usize = 10;
 
@@ -48,6 +50,8 @@ pub struct Stream {
     entries_added: u64,
     /// In the order of their names.
     groups: BTreeMap<Box<[u8]>, Group>,
+    /// Grows whenever entries that stay move or a node goes: places in nodes that were noted before mean nothing then.
+    moves: u64,
     /// Made when a producer first says who it is.
     producers: Option<Box<Producers>>,
     /// Whether anything was ever done to it: until then there is no stream.
@@ -142,10 +146,13 @@ impl Stream {
                 last.get_mut().push(master, id, words);
             }
             full => {
+                // The next node will be as large as this one, as a rule; a stream that has none is perhaps a small one.
+                let mut bytes_expected = NODE_BYTES_FIRST;
                 if let Some(mut full) = full {
+                    bytes_expected = full.get().as_bytes().len().clamp(NODE_BYTES_FIRST, NODE_BYTES_EXPECTED_MAX);
                     full.get_mut().shrink_to_fit();
                 }
-                let mut node = Node::new(words.clone(), bytes.max(NODE_BYTES_FIRST.min(bytes_max)));
+                let mut node = Node::new(words.clone(), bytes.max(bytes_expected.min(bytes_max)));
                 node.push(id, id, words);
                 self.walk.note_new(id);
                 self.nodes.insert(id, node);
@@ -194,8 +201,9 @@ impl Stream {
         self.len -= 1;
         if node.delete(&[at]) == 0 {
             self.nodes.remove(&master);
-        } else if !is_last {
-            node.tidy(master);
+            self.moves += 1;
+        } else if !is_last && node.tidy(master) {
+            self.moves += 1;
         }
         true
     }
@@ -208,6 +216,17 @@ impl Stream {
     /// The live entries from `start` to `end`, both included.
     pub fn range(&self, start: StreamId, end: StreamId) -> Range<'_> {
         Range::new(self, start, end)
+    }
+
+    /// The live entries after what a group has read, found at once where it went on reading last.
+    pub fn news(&self, group: &Group) -> Range<'_> {
+        match (group.place, group.last_id.next()) {
+            (Some(place), Some(start)) if place.moves == self.moves && place.after == group.last_id => {
+                Range::at(self, start, place)
+            }
+            (_, Some(start)) => self.range(start, StreamId::MAX),
+            (_, None) => Range::none(self),
+        }
     }
 
     /// The live entries from `end` back to `start`, both included.

@@ -138,12 +138,14 @@ impl Node {
         live
     }
 
-    /// Writes the node anew without its deleted entries, when these are many.
-    pub(super) fn tidy(&mut self, master: StreamId) {
+    /// Writes the node anew without its deleted entries, when these are many. Says whether it did.
+    pub(super) fn tidy(&mut self, master: StreamId) -> bool {
         let (live, deleted) = self.counts();
-        if deleted > live.max(super::DELETED_MIN) {
+        let is_untidy = deleted > live.max(super::DELETED_MIN);
+        if is_untidy {
             *self = self.compacted(master);
         }
+        is_untidy
     }
 
     fn compacted(&self, master: StreamId) -> Node {
@@ -223,6 +225,11 @@ impl<'a> NodeView<'a> {
             Some(Head { live, deleted, fields, fields_at, first: items.position() })
         };
         NodeView { master, pack, head: head() }
+    }
+
+    /// The id that the node is known by.
+    pub(super) fn master(&self) -> StreamId {
+        self.master
     }
 
     /// Where the entries end.

@@ -4,6 +4,18 @@ use super::node::{Node, NodeView};
 use super::{Entry, Stream, StreamId};
 use std::collections::btree_map;
 
+/// A place between two entries of a stream, good as long as nothing moves.
+#[derive(Clone, Copy, Debug)]
+pub struct EntryPlace {
+    /// The stream's `moves` at that time.
+    pub(super) moves: u64,
+    /// The entry before it.
+    pub(super) after: StreamId,
+    /// The node, and where the next entry stands in it, counted from the node's first.
+    master: StreamId,
+    offset: usize,
+}
+
 /// Live entries in the order of their ids.
 #[derive(Clone)]
 pub struct Range<'a> {
@@ -32,6 +44,29 @@ impl<'a> Range<'a> {
             *at = if last == Some(first) { node.seek_from_end(start) } else { node.seek(start) };
         }
         range
+    }
+
+    /// All from a place on, whose next entry is `start` or a later one.
+    pub(super) fn at(stream: &'a Stream, start: StreamId, place: EntryPlace) -> Self {
+        let mut range = Range { nodes: stream.nodes.range(place.master..), node: None, start, end: StreamId::MAX };
+        range.enter_next();
+        if let Some((_, at)) = &mut range.node {
+            *at += place.offset;
+        }
+        range
+    }
+
+    /// Nothing.
+    pub(super) fn none(stream: &'a Stream) -> Self {
+        let nodes = stream.nodes.range(..StreamId::MIN);
+        Range { nodes, node: None, start: StreamId::MAX, end: StreamId::MIN }
+    }
+
+    /// Where it stands now, behind the entry `after`; `None` at the end.
+    pub fn place(&self, stream: &Stream, after: StreamId) -> Option<EntryPlace> {
+        let (node, at) = self.node.as_ref()?;
+        let offset = at.checked_sub(node.head?.first)?;
+        Some(EntryPlace { moves: stream.moves, after, master: node.master(), offset })
     }
 
     fn enter_next(&mut self) {

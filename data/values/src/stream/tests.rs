@@ -76,7 +76,8 @@ proptest! {
         let mut stream = Stream::new();
         let mut model: BTreeMap<StreamId, Words> = BTreeMap::new();
         let (mut last, mut added) = (StreamId::MIN, 0);
-        for change in changes {
+        let mut reader = Group::new(StreamId::MIN, None);
+        for (step, change) in changes.into_iter().enumerate() {
             match change {
                 Change::Add(step, words) => {
                     last = if step == 3 { StreamId::new(last.ms, last.seq + 1) } else { id(last.ms + step) };
@@ -108,7 +109,18 @@ proptest! {
                         model.pop_first();
                     }
                 }
-                Change::Reload => stream = reload(&stream),
+                Change::Reload => (stream, reader.place) = (reload(&stream), None),
+            }
+            // A group that reads on by itself, most of the time.
+            let mut news = stream.news(&reader);
+            let read: Vec<StreamId> = news.by_ref().take(step % 3).map(|entry| entry.id).collect();
+            let unread = model.keys().filter(|id| **id > reader.last_id).take(step % 3);
+            prop_assert!(read.iter().eq(unread));
+            if let Some(newest) = read.last() {
+                reader.place = news.place(&stream, *newest);
+                reader.last_id = *newest;
+            } else if step % 17 == 0 {
+                reader.last_id = id(last.ms / 2);
             }
             prop_assert_eq!(stream.len(), model.len());
             prop_assert_eq!(stream.first_id(), model.keys().next().copied().unwrap_or_default());

@@ -62,6 +62,7 @@ impl Stream {
                 if let Some(node) = self.nodes.remove(&master) {
                     self.walk.keep(master, node);
                 }
+                self.moves += 1;
                 self.len -= live;
                 removed += live;
                 continue;
@@ -119,8 +120,9 @@ impl Stream {
         self.len -= places.len();
         if node.delete(&places) == 0 {
             self.nodes.remove(&master);
-        } else if !is_last {
-            node.tidy(master);
+            self.moves += 1;
+        } else if !is_last && node.tidy(master) {
+            self.moves += 1;
         }
         if trim.references == References::Delete {
             for id in ids {

@@ -179,7 +179,7 @@ pub fn kill(call: &mut SessionCall<'_>, client: &Client) {
         client.set(traits::CLOSE_ASAP, true);
         if let Some(waiter) = &*client.blocked.lock().unwrap_or_else(PoisonError::into_inner) {
             // Nobody serves it any more, or it is served already.
-            waiter.claim();
+            waiter.abandon();
         }
         // Its own thread ends it in a moment; whoever asks is told at once that it is gone.
         call.worker.shared.registry.remove(client.id);
