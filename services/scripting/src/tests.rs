@@ -96,6 +96,45 @@ impl Bench {
 }
 
 #[test]
+fn keys_and_arguments_arrive_however_many_there_are() {
+    let mut bench = Bench::new();
+    let script = "local sum = 0 for at = 1, #KEYS do sum = sum + #KEYS[at] end \
+                  for at = 1, #ARGV do sum = sum + 1000 * #ARGV[at] end \
+                  return {#KEYS, #ARGV, sum, KEYS[1] or 'none', KEYS[#KEYS] or 'none', ARGV[1] or 'none', ARGV[#ARGV] or 'none'}";
+    let compiled = bench.compile(script);
+    for keys in [0, 1, 2, 3, 150, 199, 200, 201, 3000] {
+        for arguments in [0, 1, 2, 199, 200, 201, 3000] {
+            // Words that are no text, and empty ones, too.
+            let word = |at: usize, first: u8| [&[first, 0xff, 0][..], at.to_string().as_bytes()].concat();
+            let keys: Vec<Vec<u8>> = (0..keys).map(|at| word(at, b'k')).collect();
+            let mut arguments: Vec<Vec<u8>> = (0..arguments).map(|at| word(at, b'a')).collect();
+            if let Some(last) = arguments.last_mut() {
+                last.clear();
+            }
+            let mut batch = Batch::default();
+            let key_words = batch.push(keys.iter().map(Vec::as_slice));
+            let argument_words = batch.push(arguments.iter().map(Vec::as_slice));
+            let mut out = Vec::new();
+            let mut reply = Reply::new(&mut out, Protocol::Resp2);
+            let (key_words, argument_words) = (batch.args(&key_words, &[]), batch.args(&argument_words, &[]));
+            let outcome = bench.engine.run_script(&mut bench.host, &compiled, key_words, argument_words, &mut reply);
+            assert_eq!(outcome, Outcome::Replied);
+            let mut expected = Vec::new();
+            let mut reply = Reply::new(&mut expected, Protocol::Resp2);
+            let bytes = |words: &[Vec<u8>]| words.iter().map(Vec::len).sum::<usize>() as i64;
+            reply.array(7);
+            reply.integer(keys.len() as i64);
+            reply.integer(arguments.len() as i64);
+            reply.integer(bytes(&keys) + 1000 * bytes(&arguments));
+            for word in [keys.first(), keys.last(), arguments.first(), arguments.last()] {
+                reply.bulk(word.map_or(b"none", Vec::as_slice));
+            }
+            assert_eq!(out, expected, "{} keys and {} arguments", keys.len(), arguments.len());
+        }
+    }
+}
+
+#[test]
 fn values_become_replies() {
     let mut bench = Bench::new();
     for (script, expected) in [

@@ -101,3 +101,23 @@ fn a_client_may_leave_before_its_long_command_is_over() {
     eventually("one has run", || client.run("SCARD c") == "25000");
     client.check("PING", "PONG");
 }
+
+#[test]
+fn a_script_that_waits_for_a_long_command_holds_up_nobody_for_ever() {
+    let server = Server::start("--threads 4");
+    let mut client = server.client();
+    fill(&mut client, "a", 0, 40_000);
+    fill(&mut client, "b", 40_000, 40_000);
+    let mut others: Vec<_> = (0..8).map(|_| server.raw()).collect();
+    let mut scripts = server.client();
+    for _ in 0..10 {
+        let mut union = server.raw();
+        union.send("SUNIONSTORE c a b\nDEL c\n");
+        others.iter_mut().for_each(|other| _ = other.send("PING\n"));
+        // The script does not name its key, so it runs already when it finds it busy.
+        let members = scripts.run_words(&["EVAL", "return redis.call('SCARD', 'c')", "0"]);
+        assert!(members == "0" || members == "80000", "{members}");
+        others.iter_mut().for_each(|other| _ = other.expect("+PONG\r\n"));
+        union.expect(":80000\r\n:1\r\n");
+    }
+}
