@@ -188,6 +188,11 @@ impl Parser {
             }) {
                 Ok(()) if partial.spans.is_empty() => return Ok(Parsed::Empty { consumed: progress.position }),
                 Ok(()) if !partial.typed.is_empty() => {
+                    // They are copied, each with a word before it, to where places have 32 bits.
+                    let marks = partial.typed.len() * super::TYPED.len();
+                    if batch.owned.len() + progress.position + marks > REQUEST_LEN_MAX {
+                        return Err(ProtocolError::RequestTooLarge);
+                    }
                     let command = batch.push_typed(buffer, &partial.spans, &partial.typed, progress.position);
                     return Ok(Parsed::Command(command));
                 }
