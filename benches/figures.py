@@ -9,6 +9,9 @@
   figures.py evalsha|multi|publish|streams --server CMD --peer CMD                server CPU per operation, side by side (live.py)
   figures.py blpop  --server CMD --peer CMD                                       from an LPUSH to the reply of a waiting BLPOP
   figures.py sunionstore --server CMD --peer CMD [--members 1000000]              how long GETs of other keys take meanwhile
+  figures.py snapshot --server CMD [--peer CMD] [--keys 4000000] [--rate 50000]   BGSAVE of small keys under writes, then the load
+  figures.py huge     --server CMD [--peer CMD] [--elements 10000000] [--kinds list,zset,hash,stream,string]
+                                                                                  the longest command while a huge value is saved
 
 CMD starts a server, for example "target/release/ochre-server --threads 1"; port and folder are added. Servers take turns,
 each in a fresh process, pinned to core 0 with the client on core 1 (`cpu` only). CPU is the scheduler's own account of the
@@ -26,6 +29,7 @@ import tempfile
 import time
 
 import live
+import snapshots
 
 VALUE = "x" * 64
 RANDOM = "__rand_int__"
@@ -59,7 +63,8 @@ class Server:
             self.port = probe.getsockname()[1]
         self.folder = tempfile.mkdtemp(prefix="figures-")
         pin = [] if core is None else ["taskset", "-c", str(core)]
-        options = ["--port", str(self.port), "--bind", "127.0.0.1", "--dir", self.folder, "--save", "", "--appendonly", "no"]
+        options = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+        options += [] if "--dir " in command else ["--dir", self.folder]
         self.log = open(os.path.join(self.folder, "log"), "wb")
         self.process = subprocess.Popen(pin + shlex.split(command) + options, stdout=self.log, stderr=self.log)
         for _ in range(200):
@@ -241,6 +246,16 @@ def main():
         sub.add_argument("--rounds", type=int, default=5)
         sub.add_argument("--seconds", type=float, default=2)
         sub.add_argument("--members", type=int, default=1_000_000)
+    for function in snapshots.COMMANDS:
+        sub = what.add_parser(function.__name__)
+        sub.set_defaults(run=lambda options, function=function: function(options, Server))
+        sub.add_argument("--server", required=True)
+        sub.add_argument("--peer")
+        sub.add_argument("--seconds", type=float, default=3)
+    what.choices["snapshot"].add_argument("--keys", type=int, default=4_000_000)
+    what.choices["snapshot"].add_argument("--rate", type=int, default=50_000)
+    what.choices["huge"].add_argument("--elements", type=int, default=10_000_000)
+    what.choices["huge"].add_argument("--kinds")
     options = parser.parse_args()
     options.run(options)
 

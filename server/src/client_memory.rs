@@ -16,9 +16,15 @@ impl Session {
     /// Notes how much of what the client was sent has not left yet.
     pub fn note_unsent(&self, reactor: &mut Reactor) {
         if self.client.output_bytes.load(Relaxed) > 0 {
-            self.client.output_bytes.store(reactor.unsent_bytes(self.token), Relaxed);
+            self.client.output_bytes.store(self.unsent_bytes(reactor), Relaxed);
             self.client.output_buffers.store(reactor.unsent_buffers(self.token), Relaxed);
         }
+    }
+
+    /// Bytes of replies that have not left, because the client reads slowly or the disk has not come along.
+    #[inline]
+    pub fn unsent_bytes(&self, reactor: &mut Reactor) -> usize {
+        reactor.unsent_bytes(self.token) + self.held_bytes
     }
 
     /// Bytes that this client takes; `unsent`: what the reactor holds for it.

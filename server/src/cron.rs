@@ -75,6 +75,7 @@ pub fn run(worker: &mut Worker, reactor: &mut Reactor) {
             crate::persistence::rewrite::run_cron(worker.shared);
             crate::replication::run_cron(worker.shared);
             worker.expire_local_keys();
+            crate::persistence::shutdown::run_cron(worker.shared);
             // For the peak that INFO shows: it is the largest of what is seen.
             ochre_collections::allocated_bytes();
         }

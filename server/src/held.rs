@@ -3,13 +3,16 @@
 use crate::alerts::Alert;
 use crate::blocking::time_out_reply;
 use crate::persistence::log::Policy;
-use crate::session::Session;
+use crate::session::{Session, Wait};
 use crate::worker::Worker;
 use ochre_keyspace::Waiter;
 use ochre_reactor::{Reactor, Token};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{Ordering, fence};
+
+/// Nothing more is read from a client, and none of its commands run, while so many bytes of its replies wait.
+const HELD_BYTES_MAX: usize = 1 << 20;
 
 /// What is to be sent once the log has reached an offset.
 struct Held {
@@ -81,6 +84,11 @@ impl Worker {
             return reactor.send(session.token, bytes);
         }
         session.held += 1;
+        session.held_bytes += bytes.len();
+        if session.held_bytes > HELD_BYTES_MAX && !session.is_waiting() {
+            session.wait = Wait::Disk;
+            reactor.pause_receive(session.token);
+        }
         self.held.queue.push_back(Held { offset, token: session.token, bytes, close: false });
     }
 
@@ -100,6 +108,12 @@ impl Worker {
             }
             if let Some(session) = self.session_at(held.token) {
                 session.held -= 1;
+                session.held_bytes -= held.bytes.len();
+                if matches!(session.wait, Wait::Disk) && session.held_bytes <= HELD_BYTES_MAX / 2 {
+                    let client = session.id();
+                    reactor.resume_receive(held.token);
+                    self.run_again(client);
+                }
             }
             reactor.send(held.token, held.bytes);
         }

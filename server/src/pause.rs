@@ -15,6 +15,8 @@ pub enum Paused {
 pub enum Hold {
     /// Writes wait until a snapshot has written what it has saved from them.
     Writes,
+    /// Writes wait until replicas have all that came before the end of the server.
+    WritesAtEnd,
     /// Everything waits while the last snapshot before the end is taken.
     All,
 }
@@ -22,13 +24,15 @@ pub enum Hold {
 impl Hold {
     const fn bit(self) -> u64 {
         match self {
+            Hold::WritesAtEnd => 1 << 61,
             Hold::Writes => 1 << 62,
             Hold::All => 1 << 63,
         }
     }
 }
 
-const HOLDS: u64 = Hold::Writes.bit() | Hold::All.bit();
+const HOLDS: u64 = WRITE_HOLDS | Hold::All.bit();
+const WRITE_HOLDS: u64 = Hold::Writes.bit() | Hold::WritesAtEnd.bit();
 
 /// The pause that is on, if any. The lowest bit of the word says whether reads wait too, the highest ones are holds of the server's
 /// own; the rest is the end in Unix ms. A hold makes the word larger than any time, so one comparison tells all.
@@ -81,7 +85,7 @@ fn paused(word: u64, now_ms: u64) -> Paused {
     let is_on = (word & !HOLDS) >> 1 > now_ms;
     if word & Hold::All.bit() != 0 || (is_on && word & 1 != 0) {
         Paused::All
-    } else if is_on || word & Hold::Writes.bit() != 0 {
+    } else if is_on || word & WRITE_HOLDS != 0 {
         Paused::Writes
     } else {
         Paused::Nothing

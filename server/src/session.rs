@@ -24,6 +24,8 @@ pub enum Wait {
     Shard(Attempt),
     /// CLIENT PAUSE.
     Pause,
+    /// The disk: more replies wait for it than may.
+    Disk,
     /// Another thread's work, whose end brings the reply.
     Answer,
     /// Its command, which runs on a thread of its own.
@@ -55,6 +57,8 @@ pub struct Session {
     pub output: Vec<u8>,
     /// Number of outputs that wait for the log.
     pub held: u32,
+    /// Bytes of these.
+    pub held_bytes: usize,
     pub wait: Wait,
     /// The attempt at a busy shard that goes on with the next command.
     pub resumed_attempt: Option<Attempt>,
@@ -108,6 +112,7 @@ impl Session {
             input: Vec::new(),
             output: Vec::new(),
             held: 0,
+            held_bytes: 0,
             wait: Wait::Nothing,
             resumed_attempt: None,
             db: 0,

@@ -13,6 +13,7 @@ use crate::pause::Pause;
 use crate::persistence::aof::Aof;
 use crate::persistence::log::Log;
 use crate::persistence::save::Saves;
+use crate::persistence::shutdown::Ending;
 use crate::persistence::snapshot::WritingThread;
 use crate::pressure::SharedPressure;
 use crate::rates::Rates;
@@ -183,6 +184,7 @@ pub struct Shared {
     pub monitors: Monitors,
     pub log: Log,
     pub saves: Saves,
+    pub ending: Ending,
     pub snapshot_thread: WritingThread,
     pub alerts: Alerts,
     /// The log's thread is to end.

@@ -17,7 +17,8 @@ pub fn watch(shared: &'static Shared) -> std::io::Result<()> {
     std::thread::Builder::new().name("signals".into()).spawn(move || {
         for signal in signals.forever() {
             let name = if signal == SIGINT { "SIGINT" } else { "SIGTERM" };
-            if shared.shutting_down.load(Ordering::SeqCst) || shared.pause.is_held(Hold::All) {
+            let is_ending = shared.shutting_down.load(Ordering::SeqCst) || shared.ending.is_on();
+            if is_ending || shared.pause.is_held(Hold::All) {
                 // Supervisors may send SIGTERM more than once; only who sits at the keyboard may insist.
                 if signal == SIGTERM {
                     crate::log::notice(format_args!("Received {name} again: the server is ending already"));
@@ -30,12 +31,14 @@ pub fn watch(shared: &'static Shared) -> std::io::Result<()> {
             crate::log::notice(format_args!("Received {name} scheduling shutdown..."));
             let process = &shared.settings.process;
             let bits = if signal == SIGINT { &process.shutdown_on_sigint } else { &process.shutdown_on_sigterm };
-            let on_failure = move || {
-                crate::log::warning(format_args!(
-                    "{name} received but errors trying to shut down the server, check the logs for more information"
-                ));
+            let on_failure = move |is_called_off: bool| {
+                if !is_called_off {
+                    crate::log::warning(format_args!(
+                        "{name} received but errors trying to shut down the server, check the logs for more information"
+                    ));
+                }
             };
-            shutdown::begin(shared, Manner::from_bits(bits.get()), Box::new(on_failure));
+            shutdown::begin_by_clock(shared, Manner::from_bits(bits.get()), Box::new(on_failure));
         }
     })?;
     Ok(())

@@ -118,6 +118,7 @@ fn serve(
         monitors: Monitors::default(),
         log: Log::default(),
         saves: Saves::new(ochre_clock::now_ms()),
+        ending: Default::default(),
         snapshot_thread: WritingThread::start()
             .map_err(|error| format!("Can't start the thread that writes snapshots: {error}"))?,
         alerts: Alerts::default(),

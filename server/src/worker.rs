@@ -336,7 +336,7 @@ impl Worker {
             return self.end(reactor, session, true);
         }
         self.send_output(reactor, &mut session);
-        let unsent = reactor.unsent_bytes(session.token);
+        let unsent = session.unsent_bytes(reactor);
         session.client.output_bytes.store(unsent, Ordering::Relaxed);
         session.client.output_buffers.store(reactor.unsent_buffers(session.token), Ordering::Relaxed);
         let multi_bytes = session.transaction.as_deref().map_or(0, |transaction| transaction.bytes);
@@ -414,7 +414,7 @@ impl Worker {
     #[cold]
     fn note_sent(&mut self, reactor: &mut Reactor, token: Token) {
         if let Some(mut session) = self.take(token) {
-            let unsent = reactor.unsent_bytes(token);
+            let unsent = session.unsent_bytes(reactor);
             session.client.output_bytes.store(unsent, Ordering::Relaxed);
             self.charge(&mut session, unsent);
             self.put_back(session);
@@ -480,12 +480,18 @@ impl Worker {
                 if output.len() >= OUTPUT_CHUNK_BYTES {
                     let next = self.pool.pop().unwrap_or_default();
                     self.send(reactor, session, std::mem::replace(&mut output, next));
-                    let unsent = reactor.unsent_bytes(session.token);
+                    let unsent = session.unsent_bytes(reactor);
                     if self.exceeds_output_limit(session, unsent) {
                         (session.overflows, session.closing, stopped) = (true, true, true);
                         break;
                     }
                     self.charge(session, unsent);
+                    if session.is_waiting() {
+                        // For the disk: it goes on from here when that has come along.
+                        consumed += call.start + call.command.consumed;
+                        stopped = true;
+                        break;
+                    }
                     if self.clients_take_too_much() {
                         // The rest has its turn once the largest are disconnected, if this is none of them.
                         consumed += call.start + call.command.consumed;

@@ -389,6 +389,8 @@ pub fn turn_on(shared: &'static Shared) -> Result<(), String> {
         return Ok(());
     }
     let folder = Folder::of(&shared.settings);
+    // A rewrite that began while no file was kept may be bringing in its base: its list comes a moment later.
+    let mut state = shared.aof.state();
     let read = folder.create().and_then(|()| folder.read_manifest());
     let manifest = match read {
         Ok(manifest) => manifest.unwrap_or_default(),
@@ -398,7 +400,8 @@ pub fn turn_on(shared: &'static Shared) -> Result<(), String> {
             return Err("Unable to turn on AOF. Check server logs.".into());
         }
     };
-    *shared.aof.state() = State { folder: Some(folder), manifest, waits_for_base: true };
+    *state = State { folder: Some(folder), manifest, waits_for_base: true };
+    drop(state);
     shared.log.set_timestamps(shared.settings.persistence.aof_timestamp_enabled.get());
     shared.log.set_wanted(Reader::File, true);
     shared.settings_changed();

@@ -126,6 +126,12 @@ impl Replication {
         links.iter().filter(|link| link.is_online() && link.acknowledged(on_disk) >= offset).count()
     }
 
+    /// How many replicas have not said that they have the stream up to `offset`.
+    pub fn lacking(&self, offset: u64) -> usize {
+        let links = lock(&self.links);
+        links.iter().filter(|link| link.is_online() && link.acknowledged(false) < offset).count()
+    }
+
     /// Forgets what was counted (CONFIG RESETSTAT).
     pub fn reset_counts(&self) {
         let Counts { full, partial, refused_partial, output_bytes, input_bytes } = &self.counts;

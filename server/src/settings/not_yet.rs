@@ -65,7 +65,6 @@ const NAMES: &[&str] = &[
     "bind-source-addr",
     "client-default-resp",
     "active-expire-effort",
-    "shutdown-timeout",
 ];
 
 /// Whether a setting of `theme` does nothing yet.

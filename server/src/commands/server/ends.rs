@@ -51,7 +51,7 @@ fn shutdown(call: &mut SessionCall<'_>, args: &mut Args<'_>, reply: &mut Reply<'
     shutdown::begin(
         shared,
         manner,
-        Box::new(move || {
+        Box::new(move |_| {
             let write = Box::new(|reply: &mut Reply<'_>| reply.error("ERR Errors trying to SHUTDOWN. Check logs."));
             shared.desks[thread].post(Message::Answer { client, write });
         }),

@@ -2,6 +2,7 @@
 
 use ochre_client_tests::server::{Folder, free_port, in_each_layout, in_each_layout_with, run_to_the_end};
 use ochre_client_tests::{Client, Server, eventually};
+use std::io::Write;
 use std::path::PathBuf;
 
 const KEPT: &str = "--appendonly yes --appendfsync always";
@@ -151,4 +152,27 @@ fn a_cut_file_before_an_empty_one_is_mended_before_that_is_written_to() {
     stopped(server);
     let server = Server::start(&arguments);
     server.client().check("MGET late text one", "[value value nil]");
+}
+
+#[test]
+fn replies_that_wait_for_the_disk_come_in_order_however_many_there_are() {
+    in_each_layout_with(KEPT, |server| {
+        let mut client = server.client();
+        client.check(&format!("SET large {}", "x".repeat(100_000)), "OK");
+        // Every sync takes a while, so that replies of several megabytes wait, and more is sent than is read meanwhile.
+        client.check("DEBUG AOF-FLUSH-SLEEP 20000", "OK");
+        let mut raw = server.raw();
+        let rounds = 100;
+        let request: String =
+            (0..rounds).map(|round| format!("SET counter {round}\r\nGET large\r\nGET counter\r\n")).collect();
+        let mut stream = raw.stream.try_clone().expect("a socket can be used twice");
+        let writer = std::thread::spawn(move || stream.write_all(request.as_bytes()).expect("the server reads"));
+        for round in 0..rounds {
+            let digits = round.to_string();
+            let large = "x".repeat(100_000);
+            raw.expect(format!("+OK\r\n$100000\r\n{large}\r\n${}\r\n{digits}\r\n", digits.len()));
+        }
+        writer.join().expect("it ended");
+        client.check("DEBUG AOF-FLUSH-SLEEP 0", "OK");
+    });
 }

@@ -1,7 +1,7 @@
 //! The beginning and the end: arguments, config files, signals.
 
 use ochre_client_tests::server::{Folder, free_port, program, run_to_the_end};
-use ochre_client_tests::{Client, Server};
+use ochre_client_tests::{Client, Server, eventually};
 use std::io::Write;
 use std::process::{Command, Stdio};
 
@@ -163,4 +163,19 @@ fn a_setting_that_does_nothing_yet_is_named_in_the_log() {
     let server = Server::start("--cluster-enabled yes");
     assert!(server.log().contains("WARNING 'cluster-enabled' is set, but does nothing yet"), "{}", server.log());
     assert!(!Server::start("").log().contains("WARNING"), "nothing was set");
+}
+
+#[test]
+fn an_end_that_a_signal_asked_for_can_be_called_off_while_the_clock_stands_still() {
+    let mut server = Server::start("");
+    let mut client = server.client();
+    client.check("SHUTDOWN ABORT", "-ERR No shutdown in progress.");
+    client.check("DEBUG PAUSE-CRON 1", "OK");
+    server.signal("TERM");
+    eventually("the signal", || client.run("SHUTDOWN ABORT") == "OK");
+    client.check("DEBUG PAUSE-CRON 0", "OK");
+    client.check("SHUTDOWN ABORT", "-ERR No shutdown in progress.");
+    client.check("PING", "PONG");
+    server.signal("TERM");
+    assert!(server.wait().success());
 }

@@ -39,6 +39,9 @@ pub(super) fn server(page: &mut Page, facts: &Facts) {
     page.field("lru_clock", (facts.now_ms / 1000) & 0xFF_FFFF);
     page.field("executable", &facts.shared.executable);
     page.field("config_file", config_file);
+    if let Some(left_ms) = facts.shared.ending.left_ms() {
+        page.field("shutdown_in_milliseconds", left_ms);
+    }
     page.field("io_threads_active", u8::from(facts.shared.desks.len() > 1));
     page.field("event_loops", facts.shared.desks.len());
     page.field("shards", facts.shared.keyspace.shard_count());
