@@ -103,6 +103,20 @@ def test_messages_and_blocked_clients_work_inside(server):
     assert connection.read_response() == ["queue", "job"]
 
 
+def test_a_client_may_be_killed_while_bytes_are_on_their_way_in_both_directions(server):
+    plain = server.plain()
+    plain.set("big", "x" * 1_000_000)
+    for _ in range(20):
+        victim = server.client(single_connection_client=True)
+        number = victim.client_id()
+        for _ in range(20):
+            victim.connection.send_command("GET", "big")
+        victim.connection._sock.sendall(b"*2\r\n$3\r\nGET\r\n$3\r\nbi")
+        assert plain.client_kill_filter(_id=number) == 1
+        victim.connection.disconnect()
+    assert server.client().ping()
+
+
 def test_clients_without_a_certificate_are_served_only_when_allowed(server):
     plain = server.plain()
     with pytest.raises((redis.ConnectionError, ssl.SSLError, OSError)):

@@ -7,7 +7,12 @@ use std::time::Instant;
 
 const CLIENTS: usize = 6;
 const EVENTS: usize = 40;
+/// So many histories in each layout, unless `OCHRE_ROUNDS` asks for more.
 const ROUNDS: u64 = 100;
+
+fn rounds() -> u64 {
+    std::env::var("OCHRE_ROUNDS").map_or(ROUNDS, |rounds| rounds.parse().expect("OCHRE_ROUNDS is a number"))
+}
 
 /// A random command on a few keys, or a transaction of two.
 fn line(dice: &mut Dice) -> String {
@@ -89,7 +94,7 @@ fn history(server: &Server, seed: u64) -> Vec<Event> {
 #[test]
 fn what_concurrent_clients_see_could_have_happened_one_after_the_other() {
     in_each_layout(|server| {
-        for seed in 1..=ROUNDS {
+        for seed in 1..=rounds() {
             server.client().check("FLUSHALL", "OK");
             let history = history(server, seed);
             if !is_linearizable(&Store::default(), &history) {
