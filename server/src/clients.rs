@@ -131,6 +131,15 @@ impl Client {
         self.texts.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
+    /// Whether it waits: one that was served does not, though its loop may not know yet.
+    pub fn is_blocked(&self) -> bool {
+        let is_served = || {
+            let waiter = self.blocked.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            waiter.as_ref().is_some_and(|waiter| waiter.is_claimed())
+        };
+        self.has(traits::BLOCKED) && !is_served()
+    }
+
     pub fn has(&self, which: u32) -> bool {
         self.traits.load(Ordering::Relaxed) & which != 0
     }

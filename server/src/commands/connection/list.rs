@@ -31,7 +31,8 @@ pub(super) fn flag_letters(client: &Client) -> String {
         (traits::NO_EVICT, 'e'),
         (traits::NO_TOUCH, 'T'),
     ];
-    let letters: String = LETTERS.iter().filter(|(bit, _)| client.has(*bit)).map(|(_, letter)| *letter).collect();
+    let has = |bit: u32| if bit == traits::BLOCKED { client.is_blocked() } else { client.has(bit) };
+    let letters: String = LETTERS.iter().filter(|(bit, _)| has(*bit)).map(|(_, letter)| *letter).collect();
     if letters.is_empty() { "N".into() } else { letters }
 }
 

@@ -23,7 +23,7 @@ pub(super) fn clients(page: &mut Page, facts: &Facts) {
     page.field("maxclients", shared.settings.network.maxclients.get());
     page.field("client_recent_max_input_buffer", largest(|client| client.query_buffer_peak.load(Relaxed)));
     page.field("client_recent_max_output_buffer", largest(|client| client.output_bytes.load(Relaxed)));
-    page.field("blocked_clients", with(traits::BLOCKED));
+    page.field("blocked_clients", clients.iter().filter(|client| client.is_blocked()).count());
     page.field("tracking_clients", with(traits::TRACKING));
     page.field("pubsub_clients", with(traits::PUBSUB));
     page.field("watching_clients", clients.iter().filter(|client| client.watched.load(Relaxed) > 0).count());
