@@ -23,6 +23,8 @@ pub fn check(shared: &Shared, session: &Session, row: &CommandRow, words: Words<
     let call = call(shared, session, row, words);
     if let Err(denied) = session.user.check(&call) {
         let context = if session.transaction.is_some() { Context::Multi } else { Context::TopLevel };
+        // The client's line in the log tells what it has just sent.
+        session.client.last_command.store(row.id + 1, Ordering::Relaxed);
         return Err(refuse(shared, &session.client, &session.user, row, words, denied, context));
     }
     check_patterns(&session.user, &call)
@@ -89,6 +91,9 @@ fn check_patterns(user: &User, call: &RowCall<'_>) -> Result<(), Error> {
 pub fn check_again(shared: &Shared, session: &Session, row: &CommandRow, words: Words<'_>) -> Result<(), Error> {
     let call = call(shared, session, row, words);
     let Err(denied) = session.user.check(&call) else { return check_patterns(&session.user, &call) };
+    if let Some(exec) = shared.commands.find(b"exec") {
+        session.client.last_command.store(exec.id + 1, Ordering::Relaxed);
+    }
     refuse(shared, &session.client, &session.user, row, words, denied, Context::Multi);
     let reason = match denied.reason {
         Reason::Command => "no permission to execute the command or subcommand",

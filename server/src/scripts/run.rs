@@ -216,6 +216,8 @@ fn run_on(
         crate::monitors::show_script(shared, call.session, call.row, call.words);
     }
     call.worker.script_time_us = Some(0);
+    // Should it be refused a command, the log of access tells which script.
+    call.session.client.last_command.store(call.row.id + 1, std::sync::atomic::Ordering::Relaxed);
     let mut host = ScriptHost::new(call, data, work, read_only);
     let outcome = match work.name {
         Name::Script(_) => engine.run_script(&mut host, &work.compiled, keys, arguments, reply),

@@ -44,6 +44,7 @@ const WORKS: &[&str] = &[
     "replica-announce-port",
     "replica-ignore-maxmemory",
     "repl-diskless-load",
+    "availability-zone",
     "repl-backlog-size",
     "repl-backlog-ttl",
     "repl-timeout",

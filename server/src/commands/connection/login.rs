@@ -101,7 +101,8 @@ fn hello(call: &mut SessionCall<'_>, args: &mut Args<'_>, reply: &mut Reply<'_>)
         call.session.set_protocol(version);
         reply.set_protocol(crate::worker::protocol_of_version(version));
     }
-    reply.map(7);
+    let zone = call.shared().settings.cluster.availability_zone.get();
+    reply.map(7 + usize::from(!zone.is_empty()));
     reply.bulk(b"server");
     reply.bulk(b"redis"); // Clients decide by this word which dialect they speak.
     reply.bulk(b"version");
@@ -116,5 +117,9 @@ fn hello(call: &mut SessionCall<'_>, args: &mut Args<'_>, reply: &mut Reply<'_>)
     reply.bulk(b"master");
     reply.bulk(b"modules");
     reply.array(0);
+    if !zone.is_empty() {
+        reply.bulk(b"availability_zone");
+        reply.bulk(zone.as_bytes());
+    }
     Ok(())
 }

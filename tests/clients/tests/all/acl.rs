@@ -301,6 +301,7 @@ fn the_log_of_refusals_groups_forgets_and_is_limited() {
         assert_eq!(objects(&admin.run("ACL LOG")), ["ttl", "incr", "del"]);
         refused(&mut client, "DEL a", "command");
         let log = admin.run("ACL LOG 1");
+        assert!(log.contains(" cmd=del "), "{log}");
         assert!(
             log.starts_with("[[count 2 reason command context toplevel object del username u age-seconds 0"),
             "{log}"

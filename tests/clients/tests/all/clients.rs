@@ -170,3 +170,12 @@ fn what_was_sent_is_not_shown_as_waiting() {
         assert_eq!(field(&client.run("CLIENT INFO"), "omem"), "0");
     });
 }
+
+#[test]
+fn a_zone_is_announced_when_there_is_one() {
+    let server = ochre_client_tests::Server::start("");
+    let mut client = server.client();
+    assert!(!client.run("HELLO 2").contains("availability_zone"));
+    client.check("CONFIG SET availability-zone east-1", "OK");
+    assert!(client.run("HELLO 2").ends_with(" availability_zone east-1]"));
+}

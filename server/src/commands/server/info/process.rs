@@ -37,6 +37,7 @@ pub(super) fn server(page: &mut Page, facts: &Facts) {
     page.field("configured_hz", settings.process.hz.get());
     page.field("clients_hz", settings.process.hz.get());
     page.field("lru_clock", (facts.now_ms / 1000) & 0xFF_FFFF);
+    page.field("availability_zone", settings.cluster.availability_zone.get());
     page.field("executable", &facts.shared.executable);
     page.field("config_file", config_file);
     if let Some(left_ms) = facts.shared.ending.left_ms() {
