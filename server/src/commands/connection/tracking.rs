@@ -154,9 +154,6 @@ fn client_caching(call: &mut SessionCall<'_>, args: &mut Args<'_>, reply: &mut R
     const NOT_OPT_OUT: Error =
         Error::fixed("ERR CLIENT CACHING NO is only valid when tracking is enabled in OPTOUT mode.");
     let tracked = call.session.tracked.as_deref_mut().ok_or(NO_OPTION)?;
-    if !tracked.opt_in && !tracked.opt_out {
-        return Err(NO_OPTION);
-    }
     let (fits, refusal) = if args.option("YES") {
         (tracked.opt_in, NOT_OPT_IN)
     } else if args.option("NO") {
