@@ -2,7 +2,7 @@
 //! blocks of 17 to 64 bytes up to 16, takes no definitions but those of the CFLAGS of whoever builds, and has four classes a
 //! doubling, which wastes 10 % of a block on average. Its library is not linked.
 //!
-//! Classes here: steps of 8 bytes up to 128, then 16 steps a doubling up to 1 KiB, 8 up to 8 KiB, and 4 above. More steps for
+//! Classes here: steps of 8 bytes up to 128, then 16 steps a doubling up to 1 KiB, 8 up to 32 KiB, and 4 above. More steps for
 //! larger blocks would cost more than they save: every class that a thread uses holds a page of at least 64 KiB.
 //! `allocator::block_bytes` says the same in Rust, and a test compares the two.
 
@@ -50,7 +50,7 @@ fn class_words() -> Vec<usize> {
     while last < WORDS_MAX {
         let steps = match last.ilog2() {
             ..7 => 16,
-            7..10 => 8,
+            7..12 => 8,
             _ => 4,
         };
         last += (1 << last.ilog2()) / steps;
@@ -91,8 +91,8 @@ fn own_size_classes(root: &Path) {
         &bins,
         "const size_t bin = ((b << 2) + ((wsize >> (b - 2)) & 0x03)) - 3;",
         "const size_t bin = (b < 7  ? 17 + ((b - 4) << 4)  + ((wsize >> (b - 4)) & 15)\n\
-         \x20                  : b < 10 ? 65 + ((b - 7) << 3)  + ((wsize >> (b - 3)) & 7)\n\
-         \x20                           : 89 + ((b - 10) << 2) + ((wsize >> (b - 2)) & 3));",
+         \x20                  : b < 12 ? 65 + ((b - 7) << 3)  + ((wsize >> (b - 3)) & 7)\n\
+         \x20                           : 105 + ((b - 12) << 2) + ((wsize >> (b - 2)) & 3));",
     );
     // Blocks begin at a multiple of their size behind the start of a page, so those of whole cache lines are aligned to them. Where
     // that fails mimalloc notices and takes another way.

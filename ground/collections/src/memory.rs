@@ -11,20 +11,14 @@ pub(crate) const ALIGN: usize = 8;
 pub(crate) const CLASSED_BYTES_MAX: usize = 32 * 1024;
 
 /// The size that is allocated for `bytes` of content: the allocator's own classes (`build.rs`), so that content may grow in place
-/// without a cost. Steps of 8 bytes up to 128, then 16, 8 and 4 steps a doubling; whole pages when it is large.
+/// without a cost. Steps of 8 bytes up to 128, then 16 steps a doubling up to 1 KiB, then 8; whole pages when it is large.
 #[inline]
 pub(crate) const fn size_class(bytes: usize) -> usize {
     if bytes <= 128 {
         if bytes == 0 { 8 } else { (bytes + 7) & !7 }
     } else if bytes <= CLASSED_BYTES_MAX {
         let doubling = (bytes - 1).ilog2();
-        let steps_log2 = if doubling < 10 {
-            4
-        } else if doubling < 13 {
-            3
-        } else {
-            2
-        };
+        let steps_log2 = if doubling < 10 { 4 } else { 3 };
         let shift = doubling - steps_log2;
         (((bytes - 1) >> shift) + 1) << shift
     } else {

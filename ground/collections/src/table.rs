@@ -21,6 +21,7 @@ mod bucket;
 mod directory;
 mod iterate;
 mod page;
+mod pool;
 mod segment;
 mod slot;
 mod sweep;

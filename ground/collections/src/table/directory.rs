@@ -7,6 +7,7 @@
 use std::ptr::NonNull;
 
 use super::page::{NEVER_MS, PAGE_BITS_MAX, Page};
+use super::pool::{Pool, Relocated};
 use super::segment::{BUCKETS_FULL, BUCKETS_MAX, Node, Segment, Spot, next_size, size_for, tag};
 
 /// Segments begin at one of the first 24 bits of the hash; 16 million segments hold 7 billion items, and then they grow.
@@ -31,7 +32,13 @@ pub(super) struct Directory {
     pub(super) len: usize,
     /// What pages and segments take.
     pub(super) bytes: usize,
+    /// Owns grown segments once there are many. Whoever gives one back must have put the words in order that lead to new ones, and
+    /// hold no segment: any may be moved.
+    pool: Option<Box<Pool>>,
 }
+
+/// Tables of so many items have a pool: in smaller ones it would take more than it saves. (Tests do not make so many.)
+const POOLED_ITEMS_MIN: usize = if cfg!(test) { 1000 } else { 128 * 1024 };
 
 // SAFETY: the nodes are owned like the memory of a `Vec`; there is no interior mutability.
 unsafe impl Send for Directory {}
@@ -53,6 +60,8 @@ pub(super) struct Path {
     /// The page that holds the segment.
     last: Option<Step>,
     pub(super) node: Node,
+    /// The hash that led here.
+    hash: u64,
     /// The hash without the bits that led here.
     pub(super) rest: u64,
     /// How many bits those are.
@@ -90,7 +99,7 @@ pub(super) unsafe fn pointer(address: u64) -> NonNull<u8> {
 
 impl Directory {
     pub(super) fn new() -> Directory {
-        Directory { root: Node::nothing(), root_deadline_ms: NEVER_MS, len: 0, bytes: 0 }
+        Directory { root: Node::nothing(), root_deadline_ms: NEVER_MS, len: 0, bytes: 0, pool: None }
     }
 
     /// With segments for `items` items, spread evenly.
@@ -98,10 +107,10 @@ impl Directory {
         let mut directory = Directory::new();
         if items > 0 {
             let mut bits = 0;
-            while size_for(items >> bits) > BUCKETS_FULL && bits < CONSUMED_MAX {
+            while size_for(items >> bits, false) > BUCKETS_FULL && bits < CONSUMED_MAX {
                 bits += 1;
             }
-            let count = size_for((items >> bits).max(1)).min(BUCKETS_MAX);
+            let count = size_for((items >> bits).max(1), false).min(BUCKETS_MAX);
             directory.root = directory.build(bits, count, 0);
         }
         directory
@@ -109,7 +118,7 @@ impl Directory {
 
     fn build(&mut self, bits: u32, count: usize, skip: u32) -> Node {
         if bits == 0 {
-            return self.new_segment(count, skip);
+            return self.new_unpooled(count, skip);
         }
         let page = Page::new(bits.min(PAGE_BITS_MAX));
         self.bytes += page.bytes();
@@ -135,7 +144,7 @@ impl Directory {
     /// The way to the segment of a hash.
     #[inline]
     pub(super) fn path(&self, hash: u64) -> Path {
-        let mut path = Path { parent: None, last: None, node: self.root, rest: hash, consumed: 0 };
+        let mut path = Path { parent: None, last: None, node: self.root, hash, rest: hash, consumed: 0 };
         while path.node.is_page() {
             let page = Page::of(path.node);
             let index = (path.rest >> (64 - page.bits)) as usize;
@@ -217,7 +226,7 @@ impl Directory {
     unsafe fn grow(&mut self, path: &Path, items: usize, hash_of: HashOf) {
         let count = path.node.segment().count;
         if path.node.is_nothing() {
-            let node = self.new_segment(1, 0);
+            let node = self.new_unpooled(1, 0);
             self.hold(path, node, 0);
         } else if count >= BUCKETS_FULL && path.consumed < CONSUMED_MAX {
             // SAFETY: the same promise.
@@ -225,13 +234,13 @@ impl Directory {
         } else {
             assert!(count < BUCKETS_MAX, "18,000 items share 24 bits of a keyed hash: its secret is out");
             // SAFETY: the same promise.
-            unsafe { self.resize(path, items, next_size(count), hash_of) };
+            unsafe { self.resize(path, items, next_size(count, self.is_pooled()), hash_of) };
         }
     }
 
     /// Moves the items of a segment into one of `count` buckets. Only those whose tags do not tell where to are looked at.
     unsafe fn resize(&mut self, path: &Path, items: usize, count: usize, hash_of: HashOf) {
-        let node = self.new_segment(count, path.node.skip());
+        let node = self.new_segment(count, path.node.skip(), path.start(path.hash));
         let (from, to) = (path.node.segment(), node.segment());
         let mut untold = Vec::new();
         // SAFETY: the segment is alive; its items are moved once, and it is freed without them.
@@ -251,9 +260,9 @@ impl Directory {
             for address in untold {
                 put(node, path.consumed, &Moved { hash: hash_of(pointer(address)), address });
             }
+            self.hold(path, node, items);
             self.free_segment(path.node);
         }
-        self.hold(path, node, items);
     }
 
     /// Parts a segment in two by the next bit of the hash.
@@ -287,11 +296,14 @@ impl Directory {
             None => self.root_deadline_ms,
         };
         let half = 1 << (page.bits - skip - 1);
-        let parts = [(first, items.len() - high), (first + half, high)].map(|(first, count)| {
-            let node = self.new_segment(size_for(count).min(BUCKETS_FULL), skip + 1);
-            page.set_run(first, node, count, deadline_ms);
-            node
-        });
+        let low_start = path.start(path.hash);
+        let high_start = low_start + (path.size() / 2) as u64;
+        let parts =
+            [(first, items.len() - high, low_start), (first + half, high, high_start)].map(|(first, count, start)| {
+                let node = self.new_segment(size_for(count, self.is_pooled()).min(BUCKETS_FULL), skip + 1, start);
+                page.set_run(first, node, count, deadline_ms);
+                node
+            });
         for item in &items {
             // SAFETY: the segments are new and large enough, and the old one is freed without its items.
             unsafe { put(parts[usize::from(is_high(item))], path.consumed + 1, item) };
@@ -321,13 +333,13 @@ impl Directory {
                 continue;
             }
             if path.last.is_none() && items == 0 {
-                // SAFETY: an empty segment owns no items; the root is replaced.
-                unsafe { self.free_segment(path.node) };
                 self.root = Node::nothing();
+                // SAFETY: an empty segment owns no items; the root was replaced.
+                unsafe { self.free_segment(path.node) };
                 self.root_deadline_ms = NEVER_MS;
-            } else if size_for(items) < path.node.segment().count {
+            } else if size_for(items, false) < path.node.segment().count {
                 // SAFETY: the same promise.
-                unsafe { self.resize(&path, items, size_for(items), hash_of) };
+                unsafe { self.resize(&path, items, size_for(items, false), hash_of) };
             }
             return merged;
         }
@@ -351,13 +363,10 @@ impl Directory {
         let parts = [first, first + run].map(|index| (page.child(index), page.items(index)));
         let deadline_ms = page.deadline_ms(first).min(page.deadline_ms(first + run));
         let items = parts[0].1 + parts[1].1;
-        let merged = self.new_segment(size_for(items), skip);
+        let merged = self.new_segment(size_for(items, false), skip, path.start(path.hash) & !(path.size() as u64));
         for (node, items) in parts {
-            // SAFETY: both segments are alive; their items move once, and they are freed without them.
-            unsafe {
-                gather(node, items, hash_of).iter().for_each(|item| put(merged, consumed, item));
-                self.free_segment(node);
-            }
+            // SAFETY: both segments are alive; their items move once.
+            unsafe { gather(node, items, hash_of).iter().for_each(|item| put(merged, consumed, item)) };
         }
         if skip > 0 {
             page.set_run(first, merged, items, deadline_ms);
@@ -368,6 +377,8 @@ impl Directory {
                 self.bytes += narrower.bytes();
                 self.hold_page(path, narrower);
             }
+            // SAFETY: their items have moved, and so has what led to them.
+            unsafe { self.free_both(parts.map(|(node, _)| node)) };
             return;
         }
         // The page has nothing left to choose between: the segment takes its place.
@@ -381,6 +392,8 @@ impl Directory {
                 self.root_deadline_ms = deadline_ms;
             }
         }
+        // SAFETY: as above.
+        unsafe { self.free_both(parts.map(|(node, _)| node)) };
     }
 
     /// Puts `node` where the path ends. Its deadline stays.
@@ -400,18 +413,84 @@ impl Directory {
         }
     }
 
-    fn new_segment(&mut self, count: usize, skip: u32) -> Node {
+    /// Whether grown segments are made in the pool.
+    fn is_pooled(&self) -> bool {
+        self.len >= POOLED_ITEMS_MIN
+    }
+
+    /// A segment that begins at `start`.
+    fn new_segment(&mut self, count: usize, skip: u32, start: u64) -> Node {
+        if !self.is_pooled() || !Pool::has_size(count) {
+            return self.new_unpooled(count, skip);
+        }
+        let pool = self.pool.get_or_insert_default();
+        self.bytes -= pool.bytes;
+        let node = Node::pooled_segment(pool.take(count, start), count, skip);
+        self.bytes += pool.bytes;
+        node
+    }
+
+    fn new_unpooled(&mut self, count: usize, skip: u32) -> Node {
         let node = Node::new_segment(count, skip);
         self.bytes += node.segment_bytes();
         node
     }
 
+    /// Frees a segment to which no word leads any more. The others may move.
+    ///
     /// # Safety
-    /// As for `Node::free_segment`.
+    /// Neither the node nor a copy is used again; its items are moved or freed.
     unsafe fn free_segment(&mut self, node: Node) {
-        self.bytes -= node.segment_bytes();
         // SAFETY: the same promise.
-        unsafe { node.free_segment() }
+        if let Some(relocated) = unsafe { self.give_back(node) } {
+            self.follow(relocated);
+        }
+    }
+
+    /// Frees two segments to which no word leads any more: the first may move the second.
+    ///
+    /// # Safety
+    /// As for `free_segment`.
+    unsafe fn free_both(&mut self, [first, mut second]: [Node; 2]) {
+        // SAFETY: the same promise.
+        unsafe {
+            match self.give_back(first) {
+                Some(relocated) if second.is_pooled() && relocated.from == second.address() => {
+                    second = second.with_address(relocated.to);
+                }
+                Some(relocated) => self.follow(relocated),
+                None => {}
+            }
+            self.free_segment(second);
+        }
+    }
+
+    /// # Safety
+    /// As for `free_segment`; the caller follows the segment that the answer says has moved.
+    unsafe fn give_back(&mut self, node: Node) -> Option<Relocated> {
+        if !node.is_pooled() {
+            self.bytes -= node.segment_bytes();
+            // SAFETY: the same promise.
+            unsafe { node.free_segment() };
+            return None;
+        }
+        let pool = self.pool.as_mut().expect("a pooled segment has a pool");
+        self.bytes -= pool.bytes;
+        // SAFETY: the same promise.
+        let relocated = unsafe { pool.give_back(node.segment().count, node.address()) };
+        self.bytes += pool.bytes;
+        relocated
+    }
+
+    /// Lets the words that led to a segment lead to where it is now.
+    fn follow(&mut self, relocated: Relocated) {
+        let path = self.path(relocated.position);
+        assert_eq!(path.node.address(), relocated.from, "a segment stands where its position says");
+        let node = path.node.with_address(relocated.to);
+        match path.last {
+            Some(Step { page, index }) => page.set_nodes(index, node),
+            None => self.root = node,
+        }
     }
 
     /// The segment that covers `position`, and the first position behind it; `None` when it is the last.
@@ -501,7 +580,7 @@ unsafe fn free_below(node: Node) {
         }
         // SAFETY: the same promise.
         unsafe { page.free() };
-    } else if !node.is_nothing() {
+    } else if !node.is_nothing() && !node.is_pooled() {
         // SAFETY: the same promise.
         unsafe { node.free_segment() };
     }

@@ -84,6 +84,11 @@ impl Page {
         unsafe { self.words.add(index).write(node.0) }
     }
 
+    /// Sets the words of the run of `node`, which begins at `first`. Counts and deadlines stay.
+    pub(super) fn set_nodes(self, first: usize, node: Node) {
+        (first..first + self.run(node)).for_each(|index| self.set_node(index, node));
+    }
+
     /// Sets the whole run of words of `node`, which begins at `first`, with its count and deadline.
     pub(super) fn set_run(self, first: usize, node: Node, items: usize, deadline_ms: u64) {
         for index in first..first + self.run(node) {

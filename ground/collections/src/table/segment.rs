@@ -34,7 +34,7 @@ pub(super) struct Segment {
 ///
 /// Bit 63: it is a page. Bits 59–62: `skip`, the bits of the hash that lead here from the beginning of the page that
 /// holds the word. Bits 48–58: buckets minus 1, or of a page the bits that index it. Bits 6–47: the address, a
-/// multiple of 64.
+/// multiple of 64. Bit 0: a pool owns the segment's memory.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Node(pub(super) u64);
 
@@ -42,6 +42,7 @@ const IS_PAGE: u64 = 1 << 63;
 const SKIP_AT: u32 = 59;
 const SIZE_AT: u32 = 48;
 const ADDRESS: u64 = 0xffff_ffff_ffc0;
+const IS_POOLED: u64 = 1;
 
 /// What an empty table points to, so that a look-up needs no extra question. It is never written.
 static NOTHING: Bucket = Bucket::EMPTY;
@@ -67,6 +68,21 @@ impl Node {
         let address = base.expose_provenance() as u64;
         debug_assert!(address & !ADDRESS == 0 && count <= BUCKETS_MAX);
         Node(u64::from(skip) << SKIP_AT | (count as u64 - 1) << SIZE_AT | address)
+    }
+
+    /// A segment whose memory, all zeros, a pool owns.
+    pub(super) fn pooled_segment(address: u64, count: usize, skip: u32) -> Node {
+        debug_assert!(address & !ADDRESS == 0);
+        Node(u64::from(skip) << SKIP_AT | (count as u64 - 1) << SIZE_AT | address | IS_POOLED)
+    }
+
+    #[inline]
+    pub(super) fn is_pooled(self) -> bool {
+        self.0 & (IS_POOLED | IS_PAGE) == IS_POOLED
+    }
+
+    pub(super) fn with_address(self, address: u64) -> Node {
+        Node(self.0 & !ADDRESS | address)
     }
 
     pub(super) fn page(address: *mut u64, bits: u32, skip: u32) -> Node {
@@ -131,25 +147,36 @@ fn segment_layout(count: usize) -> Layout {
 }
 
 /// From so many buckets on a segment grows by small steps.
-const BUCKETS_GROWN: usize = 32;
+pub(super) const BUCKETS_GROWN: usize = 32;
 
-/// Buckets by which a grown segment grows.
-const BUCKETS_STEP: usize = 8;
-
-/// The size after `count` buckets. The steps between 32 and 64 keep grown segments between 75 and 94 % full; they cost
-/// little, because tags tell nearly all new homes (see [`Segment::home_in`]). Smaller steps would leave more holes in memory, where
-/// blocks of the last size were.
-pub(super) fn next_size(count: usize) -> usize {
-    if (BUCKETS_GROWN..BUCKETS_FULL).contains(&count) { count + BUCKETS_STEP } else { 2 * count }
+/// The size after `count` buckets. Small steps between 32 and 64 keep grown segments full: between 83 and 94 % where a pool keeps
+/// blocks of many sizes without holes, between 75 and 94 % elsewhere. They cost little, because tags tell nearly all new homes
+/// (see [`Segment::home_in`]).
+pub(super) fn next_size(count: usize, is_pooled: bool) -> usize {
+    if !(BUCKETS_GROWN..BUCKETS_FULL).contains(&count) {
+        2 * count
+    } else if is_pooled {
+        count + 4
+    } else {
+        (count / 8 + 1) * 8
+    }
 }
 
-/// The size for `items` with some room: at most 72 % full, or 80 % where growing further costs little.
-pub(super) fn size_for(items: usize) -> usize {
+/// The size for `items` with some room: at most 72 % full, or 80 % where growing further costs little, or 90 % where growing leaves no
+/// holes behind either.
+pub(super) fn size_for(items: usize, is_pooled: bool) -> usize {
     let mut count = 1;
-    while items * 100 > count * SLOTS * if count < BUCKETS_GROWN { 72 } else { 80 } {
-        count = next_size(count);
+    loop {
+        let percent = match count {
+            ..BUCKETS_GROWN => 72,
+            _ if is_pooled => 90,
+            _ => 80,
+        };
+        if items * 100 <= count * SLOTS * percent {
+            return count;
+        }
+        count = next_size(count, is_pooled);
     }
-    count
 }
 
 /// The tag of a hash whose leading bits, those that lead to the segment, are shifted out: bits 5 to 12, but never 0.
@@ -511,6 +538,6 @@ mod tests {
 
     #[test]
     fn sizes_leave_room() {
-        assert_eq!([6, 7, 12, 13, 253, 380, 700].map(size_for), [1, 2, 2, 4, 40, 56, 128]);
+        assert_eq!([6, 7, 12, 13, 253, 380, 700].map(|items| size_for(items, false)), [1, 2, 2, 4, 40, 56, 128]);
     }
 }

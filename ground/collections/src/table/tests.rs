@@ -248,7 +248,9 @@ fn a_table_grows_and_shrinks_through_all_sizes() {
         if number % 10_000 == 0 || number > 58_500 {
             check(&table, &model, hash);
         }
-        assert!(table.memory_bytes() < 24 * table.len() + 1000, "{} bytes for {}", table.memory_bytes(), table.len());
+        // A table that was large keeps some slabs that are not full.
+        let bytes_max = 24 * table.len() + if table.len() < 100 { 1000 } else { 200_000 };
+        assert!(table.memory_bytes() < bytes_max, "{} bytes for {}", table.memory_bytes(), table.len());
     }
     assert_eq!(table.memory_bytes(), 0);
 }
