@@ -77,11 +77,13 @@ impl EvictionPool {
         self.candidates.clear();
     }
 
-    fn offer(&mut self, score: u64, db: usize, hash: u64, key: &[u8]) {
+    fn offer(&mut self, score: u64, db: usize, key: &[u8]) {
         let is_full = self.candidates.len() >= POOL_CANDIDATES_MAX;
+        // Most are not wanted, and then the key is not even hashed.
         if is_full && self.candidates[0].score >= score {
             return;
         }
+        let hash = ochre_collections::hash(key);
         if self.candidates.iter().any(|known| known.hash == hash && known.db == db) {
             return;
         }
@@ -127,7 +129,7 @@ impl EvictionPool {
         let mut visit = |entry: EntryRef<'_, Object>| {
             let Some(score) = score(rules, context, &entry) else { return false };
             found = true;
-            self.offer(score, db, ochre_collections::hash(entry.key()), entry.key());
+            self.offer(score, db, entry.key());
             true
         };
         // Where few keys expire, most places would be looked at in vain.
@@ -138,7 +140,7 @@ impl EvictionPool {
         if !found && rules.expiring_only {
             let mut visit = |entry: EntryRef<'_, Object>| {
                 let Some(score) = score(rules, context, &entry) else { return false };
-                self.offer(score, db, ochre_collections::hash(entry.key()), entry.key());
+                self.offer(score, db, entry.key());
                 true
             };
             database.table.sample_expiring(random, rules.samples, &mut visit);
