@@ -86,6 +86,7 @@ pub fn run(worker: &mut Worker, reactor: &mut Reactor) {
     if now_ms >= worker.cron.next_idle_ms {
         worker.cron.next_idle_ms = now_ms + IDLE_PERIOD_MS;
         disconnect_idle(worker, reactor);
+        worker.give_up_buffers();
         worker.look_after_slow_readers(reactor);
         worker.look_after_stream(reactor);
         if worker.id == 0 {

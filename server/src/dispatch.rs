@@ -261,7 +261,7 @@ fn run_on_data(
         && let Some(guard) = keyspace.shards().try_lock_one(keyspace.shard_of_hash(call.key_hash))
     {
         let mut data = keyspace.view(guard, &worker.context, &mut worker.effects, session.db);
-        if !row.flags.has(WRITE) || data.nobody_waits() {
+        if !row.flags.has(WRITE) || data.is_quiet() || data.nobody_waits() {
             let (shared, thread) = (worker.shared, worker.id);
             let (result, waits) = perform(shared, thread, session, row, function, &mut data, args, reply);
             drop(data);

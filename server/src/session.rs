@@ -83,6 +83,8 @@ pub struct Session {
     pub charged_bytes: usize,
     /// The client has said that it will send nothing more.
     pub input_ended: bool,
+    /// What was sent to it last did not fit a buffer of the usual size.
+    pub replies_are_large: bool,
     /// Since when it has left more unread than the soft limit of its class, Unix ms.
     pub over_limit_since_ms: Option<u64>,
     /// What it listens to, when it listens to anything.
@@ -127,6 +129,7 @@ impl Session {
             overflows: false,
             charged_bytes: 0,
             input_ended: false,
+            replies_are_large: false,
             over_limit_since_ms: None,
             subscriptions: None,
             transaction: None,

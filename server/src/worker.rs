@@ -32,6 +32,9 @@ const BATCH_COMMANDS_MAX: usize = 64;
 /// Output buffers kept for reuse, and the largest that is.
 const POOL_BUFFERS_MAX: usize = 256;
 const POOL_BUFFER_BYTES_MAX: usize = 64 * 1024;
+/// Larger ones: a reply that grows from nothing to its size is copied about once on the way.
+const LARGE_BUFFERS_MAX: usize = 64;
+const LARGE_BUFFER_BYTES_MAX: usize = 512 * 1024;
 /// Replies are handed to the reactor when they have grown to this size, even in the middle of a pipeline.
 const OUTPUT_CHUNK_BYTES: usize = 256 * 1024;
 
@@ -47,6 +50,8 @@ pub struct Worker {
     /// Tokens by client id, for messages from other threads.
     tokens: HashMap<u64, Token, BuildHasherDefault<IdHasher>>,
     pool: Vec<Vec<u8>>,
+    /// Larger buffers, for clients whose last replies were large; given up by and by when they are not used.
+    large_pool: Vec<Vec<u8>>,
     /// Arguments of the commands of the batch that runs.
     batch: Batch,
     calls: Vec<Call>,
@@ -110,6 +115,7 @@ impl Worker {
             sessions: Vec::new(),
             tokens: HashMap::default(),
             pool: Vec::new(),
+            large_pool: Vec::new(),
             batch: Batch::default(),
             calls: Vec::new(),
             ahead: Vec::new(),
@@ -393,6 +399,7 @@ impl Worker {
 
     fn send(&mut self, reactor: &mut Reactor, session: &mut Session, output: Vec<u8>) {
         let bytes = output.len() as u64;
+        session.replies_are_large = output.len() > POOL_BUFFER_BYTES_MAX;
         self.counters().writes.add(1);
         self.counters().net_output_bytes.add(bytes);
         session.client.net_output_bytes.fetch_add(bytes, Ordering::Relaxed);
@@ -403,7 +410,7 @@ impl Worker {
     pub fn with_output(&mut self, reactor: &mut Reactor, client: u64, write: impl FnOnce(&mut Vec<u8>, Protocol)) {
         let Some(mut session) = self.take_client(client) else { return };
         if session.output.capacity() == 0 {
-            session.output = self.pool.pop().unwrap_or_default();
+            session.output = self.fresh_buffer(&session);
         }
         let protocol = protocol_of(&session);
         write(&mut session.output, protocol);
@@ -422,10 +429,27 @@ impl Worker {
     }
 
     fn recycle(&mut self, mut buffer: Vec<u8>) {
-        if buffer.capacity() > 0 && buffer.capacity() <= POOL_BUFFER_BYTES_MAX && self.pool.len() < POOL_BUFFERS_MAX {
+        let bytes = buffer.capacity();
+        let (pool, buffers_max) = match bytes <= POOL_BUFFER_BYTES_MAX {
+            true => (&mut self.pool, POOL_BUFFERS_MAX),
+            false => (&mut self.large_pool, LARGE_BUFFERS_MAX),
+        };
+        if bytes > 0 && bytes <= LARGE_BUFFER_BYTES_MAX && pool.len() < buffers_max {
             buffer.clear();
-            self.pool.push(buffer);
+            pool.push(buffer);
         }
+    }
+
+    /// An empty buffer for the replies of a client.
+    #[inline]
+    fn fresh_buffer(&mut self, session: &Session) -> Vec<u8> {
+        let large = if session.replies_are_large { self.large_pool.pop() } else { None };
+        large.or_else(|| self.pool.pop()).unwrap_or_default()
+    }
+
+    /// Gives up half of the large buffers that are not in use, once a second: an idle server keeps none.
+    pub fn give_up_buffers(&mut self) {
+        self.large_pool.truncate(self.large_pool.len() / 2);
     }
 
     /// Runs the whole commands at the beginning of `buffer`; the answer is how many bytes they took.
@@ -444,7 +468,7 @@ impl Worker {
         let mut calls = std::mem::take(&mut self.calls);
         let mut output = std::mem::take(&mut session.output);
         if output.capacity() == 0 {
-            output = self.pool.pop().unwrap_or_default();
+            output = self.fresh_buffer(session);
         }
         self.context.no_touch = session.client.has(traits::NO_TOUCH);
         (self.effects.origin, self.effects.listener) = (session.id(), session.id());
@@ -478,7 +502,8 @@ impl Worker {
                     break;
                 }
                 if output.len() >= OUTPUT_CHUNK_BYTES {
-                    let next = self.pool.pop().unwrap_or_default();
+                    session.replies_are_large = true;
+                    let next = self.fresh_buffer(session);
                     self.send(reactor, session, std::mem::replace(&mut output, next));
                     let unsent = session.unsent_bytes(reactor);
                     if self.exceeds_output_limit(session, unsent) {

@@ -36,6 +36,8 @@ pub struct Locked<'a> {
     context: &'a Context,
     pub effects: &'a mut Effects,
     db: usize,
+    /// Nobody is to be told of changes to what is held, and nobody waits for it: see `is_quiet`.
+    quiet: bool,
 }
 
 impl<'a> Locked<'a> {
@@ -46,7 +48,7 @@ impl<'a> Locked<'a> {
         effects: &'a mut Effects,
         db: usize,
     ) -> Self {
-        Locked { keyspace, guard, context, effects, db }
+        Locked { keyspace, guard, context, effects, db, quiet: false }
     }
 
     /// The selected database.
@@ -88,6 +90,7 @@ impl<'a> Locked<'a> {
 
     /// Goes on with what the thread knows by now.
     pub fn set_context(&mut self, context: &'a Context) {
+        self.quiet = false;
         self.context = context;
     }
 
@@ -481,11 +484,15 @@ impl<'a> Locked<'a> {
     }
 
     /// Removes `key` if its deadline has passed.
-    #[inline]
+    #[inline(always)]
     pub fn expire_if_due(&mut self, key: &Key<'_>) {
-        if self.database(key).deadlines == 0 || !self.context.expire {
-            return;
+        if self.database(key).deadlines != 0 && self.context.expire {
+            self.look_and_expire(key);
         }
+    }
+
+    #[inline(never)]
+    fn look_and_expire(&mut self, key: &Key<'_>) {
         let due = |entry: EntryRef<'_, Object>| entry.expiry_ms().is_some_and(|at| at <= self.context.now_ms);
         if self.database(key).table.get(key.hash(), key.bytes()).is_some_and(due) {
             self.expire(self.db, key);
@@ -554,14 +561,22 @@ impl<'a> Locked<'a> {
     #[inline]
     pub fn changed_times(&mut self, key: &Key<'_>, class: Class, event: &'static str, times: u64) {
         self.effects.changes += times;
+        if !self.quiet {
+            self.tell_of_change(key, class, event);
+        }
+    }
+
+    #[inline(never)]
+    fn tell_of_change(&mut self, key: &Key<'_>, class: Class, event: &'static str) {
         self.touch_watchers(key);
         self.event(class, event, key);
     }
 
     /// `key` is gone: publishes `del`. The change itself has been counted by `changed`.
     pub fn deleted(&mut self, key: &Key<'_>) {
-        self.touch_watchers(key);
-        self.event(Class::GENERIC, "del", key);
+        if !self.quiet {
+            self.tell_of_change(key, Class::GENERIC, "del");
+        }
     }
 
     /// Publishes an event without a change.
@@ -611,6 +626,13 @@ impl<'a> Locked<'a> {
     /// Somebody may be blocked on `key`, which now holds a value to take from.
     #[inline]
     pub fn note_ready(&mut self, key: &Key<'_>) {
+        if !self.quiet {
+            self.note_ready_for_waiters(key);
+        }
+    }
+
+    #[inline(never)]
+    fn note_ready_for_waiters(&mut self, key: &Key<'_>) {
         let shard = self.guard.get(self.keyspace.shard_of(key));
         if !shard.waiters.is_empty() && shard.waiters.has(self.db, key.bytes()) {
             self.effects.ready.push((self.db, key.bytes().into()));
@@ -620,6 +642,13 @@ impl<'a> Locked<'a> {
     /// `key` is gone or gets another value: who reads a stream as a member of a group may notice.
     #[inline]
     fn note_loss(&mut self, db: usize, key: &Key<'_>) {
+        if !self.quiet {
+            self.note_loss_for_waiters(db, key);
+        }
+    }
+
+    #[inline(never)]
+    fn note_loss_for_waiters(&mut self, db: usize, key: &Key<'_>) {
         let shard = self.guard.get(self.keyspace.shard_of(key));
         if shard.waiters.notices_loss() && shard.waiters.notices_loss_of(db, key.bytes()) {
             self.effects.ready.push((db, key.bytes().into()));
@@ -637,6 +666,7 @@ impl<'a> Locked<'a> {
 
     /// Puts a blocked client into the queues of its keys, whose shards are held.
     pub fn register(&mut self, waiter: &std::sync::Arc<Waiter>) {
+        self.quiet = false;
         for key in &waiter.keys {
             let shard = self.keyspace.shard_of(&Key::new(key));
             self.guard.get_mut(shard).waiters.add(key, waiter);
@@ -687,6 +717,18 @@ impl<'a> Locked<'a> {
         (!self.guard.held().contains_all(&needed)).then_some(needed)
     }
 
+    /// Whether nobody waits for a key of the one shard that is held, watches one, or is told of changes. Then effects of that kind
+    /// are left out until the view is given up, so this is for a view that serves a single command: nobody else gets at the shard
+    /// meanwhile, and whoever begins to track keys reads them later.
+    #[inline]
+    pub fn is_quiet(&mut self) -> bool {
+        let is_silent = |shard: &Shard| shard.waiters.is_empty() && shard.watchers.is_empty();
+        self.quiet = self.context.notify == Class::NONE
+            && !self.keyspace.tracks_changes()
+            && self.guard.only().is_some_and(is_silent);
+        self.quiet
+    }
+
     /// Whether nobody waits for a key of the shards that are held.
     #[inline]
     pub fn nobody_waits(&self) -> bool {
@@ -696,6 +738,7 @@ impl<'a> Locked<'a> {
     /// Watches `key` for the owner of `flag`.
     pub fn watch(&mut self, key: &Key<'_>, flag: &std::sync::Arc<crate::WatchFlag>) {
         let (db, shard) = (self.db, self.keyspace.shard_of(key));
+        self.quiet = false;
         self.guard.get_mut(shard).watchers.add(db, key.bytes(), flag);
     }
 
@@ -716,11 +759,13 @@ impl<'a> Locked<'a> {
 
     /// Locks more shards if they are free now; else nothing changes and the answer is no.
     pub fn try_extend(&mut self, more: &ShardSet) -> bool {
+        self.quiet = false;
         self.guard.try_extend(more).is_ok()
     }
 
     /// Locks more shards and waits for them: for a script, which cannot be undone. One script at a time may do so.
     pub fn extend_waiting(&mut self, more: &ShardSet, meanwhile: impl FnMut()) {
+        self.quiet = false;
         self.guard.extend_waiting(more, meanwhile);
     }
 
@@ -760,6 +805,7 @@ impl<'a> Locked<'a> {
     }
 
     pub(crate) fn guard_mut(&mut self) -> &mut Guard<'a, Shard> {
+        self.quiet = false;
         &mut self.guard
     }
 }

@@ -100,14 +100,14 @@ impl SortedSet {
                 let new = decide(Some(old));
                 if let Some(score) = new.filter(|score| *score != old) {
                     assert!(!score.is_nan(), "callers refuse NaN: it has no place in the order");
-                    let rank = self.tree.position(&Probe { score: old, tie: Tie::Before(member) });
-                    if self.tree.rescore(rank, score) {
-                        slot.update(|scored| scored.set_score(score));
-                    } else {
-                        self.tree.remove(rank, rank + 1, &mut |_| {});
-                        slot.update(|scored| scored.set_score(score));
-                        // SAFETY: as above; the member was out of the tree while its score changed.
-                        unsafe { self.tree.insert(pointer) };
+                    match self.tree.rescore(&Probe { score: old, tie: Tie::Before(member) }, score) {
+                        Ok(()) => slot.update(|scored| scored.set_score(score)),
+                        Err(rank) => {
+                            self.tree.remove(rank, rank + 1, &mut |_| {});
+                            slot.update(|scored| scored.set_score(score));
+                            // SAFETY: as above; the member was out of the tree while its score changed.
+                            unsafe { self.tree.insert(pointer) };
+                        }
                     }
                 }
                 (Some(old), new)

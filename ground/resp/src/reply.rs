@@ -1,6 +1,6 @@
 //! Replies, written straight into the connection's output buffer in the protocol version that the client speaks.
 
-use ochre_text::number::{digits, write_f64, write_i64, write_u64};
+use ochre_text::number::{I64_TEXT_LEN_MAX, digits, format_i64, write_f64, write_i64, write_u64};
 use std::io::Write;
 
 /// The protocol version of a connection, chosen with HELLO.
@@ -320,9 +320,14 @@ impl<'b> Reply<'b> {
     }
 
     fn long_header(&mut self, marker: u8, number: i64) {
-        self.out.push(marker);
-        write_i64(self.out, number);
-        self.out.extend_from_slice(b"\r\n");
+        // Put together from the back, so that one copy brings all of it into the buffer.
+        let mut text = [0; 1 + I64_TEXT_LEN_MAX + 2];
+        if let Some(digits) = text[1..].first_chunk_mut() {
+            let length = format_i64(number, digits).len();
+            text[I64_TEXT_LEN_MAX - length] = marker;
+            text[1 + I64_TEXT_LEN_MAX..].copy_from_slice(b"\r\n");
+            self.out.extend_from_slice(&text[I64_TEXT_LEN_MAX - length..]);
+        }
     }
 
     /// Puts a header before the bytes from `at` on.

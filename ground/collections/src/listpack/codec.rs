@@ -57,6 +57,10 @@ pub(super) fn decode(bytes: &[u8], at: usize) -> (Item<'_>, usize) {
             let upper = i64::from(value >> 11) << 8;
             (Item::Int(upper | i64::from(bytes[at + 1])), at + 3)
         }
+        0xE0..=0xEF => {
+            let (data, length) = (at + 2, usize::from(first & 0x0F) << 8 | usize::from(bytes[at + 1]));
+            (Item::Bytes(&bytes[data..data + length]), at + with_back_length(2 + length))
+        }
         0xF1 => (Item::Int(i64::from(i16::from_le_bytes(array(bytes, at + 1)))), at + 4),
         0xF2 => {
             let [low, middle, high] = array(bytes, at + 1);

@@ -328,6 +328,16 @@ impl<'a, T> Guard<'a, T> {
         }
     }
 
+    /// The locked shard, if the guard was made for one and has not locked more.
+    #[inline]
+    pub fn only(&self) -> Option<&T> {
+        match &self.held {
+            // SAFETY: the guard holds the shard's lock, and while it is borrowed nobody gets a `&mut` from it.
+            Held::One(_, cell) => Some(cell.value.with(|value| unsafe { &*value })),
+            Held::Several(_) | Held::Grown(_) => None,
+        }
+    }
+
     /// Panics when the shard is not locked by this guard.
     #[inline]
     pub fn get(&self, shard: usize) -> &T {

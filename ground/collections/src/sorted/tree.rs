@@ -115,18 +115,22 @@ impl Tree {
         }
     }
 
-    /// Prepares the member of this rank for a new score, if it keeps its place with it. The caller then changes the score.
-    pub(super) fn rescore(&mut self, rank: usize, score: f64) -> bool {
-        let mut node = self.root.as_mut().expect("a rank below the number of members");
-        let mut rank = rank;
+    /// Prepares the member at the probe's place, which is there, for a new score, if it keeps its place with it. The caller then
+    /// changes the score. Else the answer is the member's rank.
+    pub(super) fn rescore(&mut self, probe: &Probe<'_>, score: f64) -> Result<(), usize> {
+        let mut node = self.root.as_mut().expect("a tree with a member");
+        let mut rank = 0;
         loop {
             match node {
                 Node::Inner(inner) => {
-                    let (index, start) = inner.child_at_rank(rank);
-                    rank -= start;
+                    let index = inner.child_for(probe);
+                    rank += inner.rank_of_child(index);
                     node = inner.node_mut(index);
                 }
-                Node::Leaf(leaf) => return leaf.rescore(rank, score),
+                Node::Leaf(leaf) => {
+                    let index = leaf.position(probe);
+                    return if leaf.rescore(index, score) { Ok(()) } else { Err(rank + index) };
+                }
             }
         }
     }
@@ -307,14 +311,17 @@ mod tests {
             let mut tree = insert_all(&members);
             for (at, score) in changes {
                 let member = &mut members[at.index(scores.len())];
-                let rank = tree.position(&Probe { score: member.score(), tie: Tie::Before(member.member()) });
-                if tree.rescore(rank, score) {
-                    member.set_score(score);
-                } else {
-                    tree.remove(rank, rank + 1, &mut |_| {});
-                    member.set_score(score);
-                    // SAFETY: as in `insert_all`; the score was changed while the member was out of the tree.
-                    unsafe { tree.insert(member.pointer()) };
+                let place = Probe { score: member.score(), tie: Tie::Before(member.member()) };
+                let rank = tree.position(&place);
+                match tree.rescore(&place, score) {
+                    Ok(()) => member.set_score(score),
+                    Err(found) => {
+                        prop_assert_eq!(found, rank);
+                        tree.remove(rank, rank + 1, &mut |_| {});
+                        member.set_score(score);
+                        // SAFETY: as in `insert_all`; the score was changed while the member was out of the tree.
+                        unsafe { tree.insert(member.pointer()) };
+                    }
                 }
                 tree.audit();
             }
