@@ -446,11 +446,12 @@ fn refuse(
         worker.shared.keyspace.shards().give_up(&mut attempt);
     }
     crate::migration::forget(session, &mut worker.leftovers);
-    if session.transaction.is_some() && row.is_some_and(|row| row.full_name == "exec") {
-        // EXEC with the right words ends the transaction, whatever the reason to refuse it.
+    if row.is_some_and(|row| row.full_name == "exec") {
+        // It ends the transaction, whatever the reason to refuse it.
         transaction::end(session, &mut worker.leftovers);
         worker.count_error("EXECABORT");
-        reply.error(&format!("EXECABORT Transaction discarded because of: {}", error.as_str()));
+        let reason = error.as_str().strip_prefix("ERR ").unwrap_or(error.as_str());
+        reply.error(&format!("EXECABORT Transaction discarded because of: {reason}"));
         return Flow::Done;
     }
     if let Some(transaction) = &mut session.transaction {

@@ -51,6 +51,12 @@ fn a_command_that_cannot_be_queued_ends_the_transaction() {
         client.check("MULTI", "OK");
         client.check("WATCH a", "-ERR WATCH inside MULTI is not allowed");
         client.check("DISCARD", "OK");
+        // EXEC with a word too many ends it, and is refused with the same error where there is none.
+        let refused = "-EXECABORT Transaction discarded because of: wrong number of arguments for 'exec' command";
+        client.check("MULTI", "OK");
+        client.check("EXEC now", refused);
+        client.check("EXEC now", refused);
+        client.check("EXEC", "-ERR EXEC without MULTI");
     });
 }
 
