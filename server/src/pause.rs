@@ -17,6 +17,8 @@ pub enum Hold {
     Writes,
     /// Writes wait until replicas have all that came before the end of the server.
     WritesAtEnd,
+    /// Writes wait until a replica that is to lead has everything.
+    Failover,
     /// Everything waits while the last snapshot before the end is taken.
     All,
 }
@@ -25,6 +27,7 @@ impl Hold {
     const fn bit(self) -> u64 {
         match self {
             Hold::WritesAtEnd => 1 << 61,
+            Hold::Failover => 1 << 60,
             Hold::Writes => 1 << 62,
             Hold::All => 1 << 63,
         }
@@ -32,7 +35,7 @@ impl Hold {
 }
 
 const HOLDS: u64 = WRITE_HOLDS | Hold::All.bit();
-const WRITE_HOLDS: u64 = Hold::Writes.bit() | Hold::WritesAtEnd.bit();
+const WRITE_HOLDS: u64 = Hold::Writes.bit() | Hold::WritesAtEnd.bit() | Hold::Failover.bit();
 
 /// The pause that is on, if any. The lowest bit of the word says whether reads wait too, the highest ones are holds of the server's
 /// own; the rest is the end in Unix ms. A hold makes the word larger than any time, so one comparison tells all.

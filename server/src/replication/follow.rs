@@ -51,7 +51,11 @@ impl Contact {
 pub struct Following {
     pub host: String,
     pub port: u16,
+    /// It was a replica of this server, and is asked to lead.
+    hands_over: bool,
     contact: AtomicU8,
+    /// Since when it has been so, Unix ms.
+    contact_ms: AtomicU64,
     is_over: AtomicBool,
     /// The connection, so that whoever waits for it can be stopped.
     connection: Mutex<Option<TcpStream>>,
@@ -71,12 +75,14 @@ pub struct Following {
 }
 
 impl Following {
-    fn new(host: String, port: u16) -> Following {
+    fn new(host: String, port: u16, hands_over: bool) -> Following {
         let now_ms = ochre_clock::now_ms();
         Following {
             host,
             port,
+            hands_over,
             contact: AtomicU8::new(Contact::None as u8),
+            contact_ms: now_ms.into(),
             is_over: AtomicBool::new(false),
             connection: Mutex::default(),
             client: Mutex::default(),
@@ -102,6 +108,7 @@ impl Following {
     }
 
     fn set_contact(&self, contact: Contact) {
+        self.contact_ms.store(ochre_clock::now_ms(), Ordering::Relaxed);
         self.contact.store(contact as u8, Ordering::Release);
     }
 
@@ -134,6 +141,23 @@ impl Following {
         self.set_contact(Contact::None);
         let _guard = lock(&self.changes);
         self.changed.notify_all();
+    }
+
+    /// Gives the connection up when nothing has come for so long. The stream has its loop to look after it.
+    pub fn end_if_silent(&self, now_ms: u64, timeout_ms: u64) {
+        let since_ms = self.contact_ms.load(Ordering::Relaxed).max(self.heard_in_sync_ms.load(Ordering::Relaxed));
+        let contact = self.contact();
+        if !matches!(contact, Contact::Handshake | Contact::Sync) || now_ms.saturating_sub(since_ms) <= timeout_ms {
+            return;
+        }
+        log::warning(format_args!(
+            "Timeout {} MASTER... If the problem persists try to set the 'repl-timeout' parameter to a larger value.",
+            if contact == Contact::Sync { "receiving bulk data from" } else { "connecting to the" }
+        ));
+        if let Some(connection) = lock(&self.connection).take() {
+            // It may be closed already.
+            let _ = connection.shutdown(Shutdown::Both);
+        }
     }
 
     fn end(&self, shared: &Shared) {
@@ -169,8 +193,22 @@ const RETRY: Duration = Duration::from_secs(1);
 /// # Errors
 /// When the system gives no thread.
 pub fn follow(shared: &'static Shared, host: &str, port: u16) -> Result<(), String> {
+    super::failover::end(shared);
+    begin(shared, Following::new(host.to_owned(), port, false))
+}
+
+/// As [`follow`], for a replica of this server that is to lead.
+///
+/// # Errors
+/// As `follow`.
+pub fn follow_as_successor(shared: &'static Shared, host: &str, port: u16) -> Result<(), String> {
+    begin(shared, Following::new(host.to_owned(), port, true))
+}
+
+fn begin(shared: &'static Shared, next: Following) -> Result<(), String> {
     let replication = &shared.replication;
-    let next = Arc::new(Following::new(host.to_owned(), port));
+    let (host, port) = (next.host.clone(), next.port);
+    let next = Arc::new(next);
     let before = lock(&replication.following).replace(Arc::clone(&next));
     match before {
         Some(before) => before.end(shared),
@@ -272,14 +310,23 @@ fn synchronise(shared: &'static Shared, following: &Arc<Following>) -> Result<()
     let stream = connect(shared, following)
         .map_err(|error| format!("Error condition on socket for SYNC: {}", text_of(&error)))?;
     following.set_contact(Contact::Handshake);
+    let is_asked = following.hands_over && super::failover::is_on(shared);
     let failed = |error: io::Error| format!("Failed to read response from the server: {}", text_of(&error));
     let writer = stream.try_clone().map_err(failed)?;
     let mut input = BufReader::with_capacity(64 * 1024, stream);
-    match introduce(shared, &mut input, &writer)? {
+    match introduce(shared, &mut input, &writer, is_asked)? {
+        Verdict::Refused(line) => {
+            log::warning(format_args!("Failover target rejected psync request"));
+            super::failover::abort(shared);
+            return Err(format!("the replica does not take over: {line}"));
+        }
         Verdict::Continue(id) => {
             go_on(shared, id);
+            super::failover::end(shared);
         }
         Verdict::Full(place) => {
+            // It leads, though it lacks something.
+            super::failover::end(shared);
             following.set_contact(Contact::Sync);
             full_sync(shared, following, &mut input, &writer, place)?;
         }
@@ -320,7 +367,12 @@ fn connect(shared: &Shared, following: &Following) -> io::Result<TcpStream> {
 }
 
 /// What a replica says about itself, up to the verdict.
-fn introduce(shared: &Shared, input: &mut BufReader<TcpStream>, mut writer: &TcpStream) -> Result<Verdict, String> {
+fn introduce(
+    shared: &Shared,
+    input: &mut BufReader<TcpStream>,
+    mut writer: &TcpStream,
+    hands_over: bool,
+) -> Result<Verdict, String> {
     let failed = |error: io::Error| format!("Failed to read response from the server: {}", text_of(&error));
     let settings = &shared.settings.replication;
     let password = settings.masterauth.get();
@@ -341,6 +393,7 @@ fn introduce(shared: &Shared, input: &mut BufReader<TcpStream>, mut writer: &Tcp
         port,
         announced_ip: (!announced_ip.is_empty()).then(|| announced_ip.to_string()),
         resume,
+        hands_over,
     });
     loop {
         let mut request = Vec::new();
@@ -434,6 +487,7 @@ fn full_sync(
         file.seek(SeekFrom::Start(0)).map_err(failed)?;
         log::notice(format_args!("MASTER <-> REPLICA sync: Flushing old data and loading {length} bytes"));
         empty(shared, following, length)?;
+        log::notice(format_args!("MASTER <-> REPLICA sync: Loading DB in memory"));
         let peer = writer.try_clone().map_err(failed)?;
         let mut file = BufReader::new(file);
         let loaded = load(shared, &mut Intake::new(&mut file, Extent::Length(length), Some(peer), &mut |_| ()));
@@ -484,6 +538,8 @@ fn begin_history(
     loaded: Result<Loaded, String>,
     place: Option<(String, u64)>,
 ) -> Result<(), String> {
+    // That took as long as it took.
+    following.heard_in_sync_ms.store(ochre_clock::now_ms(), Ordering::Relaxed);
     if loaded.is_err() {
         empty_databases(shared);
     }

@@ -1,5 +1,6 @@
 //! Replication: who follows this server, what each of them has, and whose stream it is.
 
+pub mod failover;
 mod feed;
 mod follow;
 mod intake;
@@ -27,6 +28,7 @@ pub struct Replication {
     /// The server that is followed.
     following: Mutex<Option<Arc<Following>>>,
     follows: AtomicBool,
+    failover: Mutex<Option<failover::Failover>>,
     /// Whether there is a replica, or a backlog kept for one.
     is_on: AtomicBool,
     /// Since when there has been no replica, Unix ms.
@@ -78,6 +80,7 @@ impl Replication {
             links: Mutex::default(),
             following: Mutex::default(),
             follows: AtomicBool::new(false),
+            failover: Mutex::default(),
             is_on: AtomicBool::new(false),
             alone_since_ms: AtomicU64::new(0),
             is_syncing: AtomicBool::new(false),

@@ -75,10 +75,14 @@ fn go_on(shared: &'static Shared, link: &Arc<Link>, asked: Resume<'_>) -> Option
 pub fn run_cron(shared: &'static Shared) {
     let replication = &shared.replication;
     super::follow::settle_role(shared);
+    super::failover::run_cron(shared, ochre_clock::now_ms());
+    let now_ms = ochre_clock::now_ms();
+    if let Some(following) = replication.following().filter(|_| !shared.loading.is_active()) {
+        following.end_if_silent(now_ms, shared.settings.replication.repl_timeout_s.get() * 1000);
+    }
     if !replication.is_on() {
         return;
     }
-    let now_ms = ochre_clock::now_ms();
     begin_sync(shared, now_ms);
     answer_waits(shared);
     // What is kept beyond the backlog's size is there for those who are behind.
@@ -93,7 +97,9 @@ pub fn run_cron(shared: &'static Shared) {
     let settings = &shared.settings.replication;
     let period_ms = settings.repl_ping_replica_period_s.get() * 1000;
     let follows = replication.follows();
+    // While a replica is to catch up nothing more is said.
     if !follows
+        && !super::failover::is_on(shared)
         && !links.is_empty()
         && now_ms.saturating_sub(replication.pinged_ms.load(Ordering::Relaxed)) >= period_ms
     {

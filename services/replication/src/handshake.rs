@@ -9,6 +9,8 @@ pub struct Introduction {
     pub announced_ip: Option<String>,
     /// The stream that it has, and the first byte that it lacks, counted from 1.
     pub resume: Option<(String, u64)>,
+    /// It asks the server to lead from now on: until now that was its replica.
+    pub hands_over: bool,
 }
 
 /// What is to be done next.
@@ -20,6 +22,8 @@ pub enum Verdict {
     Full(Option<(String, u64)>),
     /// The stream follows from where the replica is, under this id if it has a new one.
     Continue(Option<String>),
+    /// The server does not lead, though it was asked to.
+    Refused(String),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +52,7 @@ impl Handshake {
     /// The words of the request that is to be sent now.
     pub fn request(&self) -> Vec<Vec<u8>> {
         let words = |words: &[&[u8]]| words.iter().map(|word| word.to_vec()).collect::<Vec<_>>();
-        let Introduction { login, port, announced_ip, resume } = &self.introduction;
+        let Introduction { login, port, announced_ip, resume, hands_over } = &self.introduction;
         match self.stage {
             Stage::Ping => words(&[b"PING"]),
             Stage::Login => match login {
@@ -60,6 +64,9 @@ impl Handshake {
             Stage::Ip => words(&[b"REPLCONF", b"ip-address", announced_ip.as_deref().unwrap_or_default().as_bytes()]),
             Stage::Capabilities => words(&[b"REPLCONF", b"capa", b"eof", b"capa", b"psync2", b"capa", b"ochre"]),
             Stage::Psync => match resume {
+                Some((id, next)) if *hands_over => {
+                    words(&[b"PSYNC", id.as_bytes(), next.to_string().as_bytes(), b"FAILOVER"])
+                }
                 Some((id, next)) => words(&[b"PSYNC", id.as_bytes(), next.to_string().as_bytes()]),
                 None => words(&[b"PSYNC", b"?", b"-1"]),
             },
@@ -114,8 +121,11 @@ impl Handshake {
             ["-NOMASTERLINK" | "-LOADING" | "-MASTERDOWN" | "-BUSY", ..] => {
                 Err(format!("MASTER is currently unable to PSYNC but should be in the future: {line}"))
             }
-            ["-NOAUTH" | "-NOPERM" | "-DENIED", ..] => Err(format!("PSYNC was refused: {line}")),
-            _ if line.starts_with("-") => {
+            ["-NOAUTH" | "-NOPERM" | "-DENIED", ..] if !self.introduction.hands_over => {
+                Err(format!("PSYNC was refused: {line}"))
+            }
+            _ if line.starts_with('-') && self.introduction.hands_over => Ok(Verdict::Refused(line.to_owned())),
+            _ if line.starts_with('-') => {
                 self.stage = Stage::Sync;
                 Ok(Verdict::Next)
             }
@@ -184,6 +194,17 @@ mod tests {
         }
         assert!(handshake.is_answered_by_snapshot());
         assert_eq!(handshake.request(), [b"SYNC".to_vec()]);
+    }
+
+    #[test]
+    fn a_primary_hands_over_or_learns_that_it_cannot() {
+        let introduction = Introduction { resume: Some((ID.into(), 78)), hands_over: true, ..Introduction::default() };
+        let renamed = format!("+CONTINUE {ID}");
+        let (asked, verdict) = talk(introduction.clone(), &["+PONG", "+OK", "+OK", &renamed]);
+        assert!(asked.ends_with(&format!("PSYNC {ID} 78 FAILOVER")), "{asked}");
+        assert_eq!(verdict, Ok(Verdict::Continue(Some(ID.to_owned()))));
+        let refused = talk(introduction, &["+PONG", "+OK", "+OK", "-ERR no"]).1;
+        assert_eq!(refused, Ok(Verdict::Refused("-ERR no".to_owned())));
     }
 
     #[test]

@@ -34,8 +34,8 @@ fn client_pause(call: &mut SessionCall<'_>, args: &mut Args<'_>, reply: &mut Rep
     let timeout_ms = number::parse_i64(timeout).ok_or(BAD_TIMEOUT)?;
     let timeout_ms = u64::try_from(timeout_ms).map_err(|_| NEGATIVE_TIMEOUT)?;
     let now_ms = call.worker.context.now_ms;
-    // One bit of the word is taken.
-    let end_ms = now_ms.checked_add(timeout_ms).filter(|end| *end < 1 << 62).ok_or(BAD_TIMEOUT)?;
+    // A few bits of the word are taken.
+    let end_ms = now_ms.checked_add(timeout_ms).filter(|end| *end < 1 << 59).ok_or(BAD_TIMEOUT)?;
     call.worker.shared.pause.start(end_ms, all, now_ms);
     reply.ok();
     Ok(())

@@ -1,6 +1,7 @@
 //! Commands about copies of the data: in files and on replicas.
 
 mod acknowledge;
+mod failover;
 mod role;
 mod sync;
 
@@ -11,6 +12,7 @@ use super::{Command, SessionCall};
 pub const COMMANDS: &[Command] = &[
     acknowledge::WAIT,
     acknowledge::WAITAOF,
+    failover::FAILOVER,
     role::REPLICAOF,
     role::ROLE,
     role::SLAVEOF,

@@ -58,6 +58,7 @@ fn replicaof(call: &mut SessionCall<'_>, args: &mut Args<'_>, reply: &mut Reply<
     }
     let (host, port) = (args.word(), args.word());
     if case::is(host, "NO") && case::is(port, "ONE") {
+        replication::failover::end(call.shared());
         if call.shared().replication.follows() {
             log::notice(format_args!("MASTER MODE enabled (user request from '{}')", call.session.client.address));
             replication::lead(call.shared());

@@ -28,7 +28,25 @@ fn sync(call: &mut SessionCall<'_>, _: &mut Args<'_>, reply: &mut Reply<'_>) -> 
 fn psync(call: &mut SessionCall<'_>, args: &mut Args<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {
     let id = args.word();
     let next = number::parse_i64(args.word()).ok_or(Error::NOT_AN_INTEGER)?;
+    if args.option("FAILOVER") {
+        take_over(call, id)?;
+    }
     begin(call, Some(Resume { id, next }), reply)
+}
+
+/// The server that is followed asks this one to lead, and follows it.
+fn take_over(call: &mut SessionCall<'_>, id: &[u8]) -> Result<(), Error> {
+    let shared = call.shared();
+    if !shared.replication.follows() {
+        return Err(Error::fixed("ERR PSYNC FAILOVER can't be sent to a master."));
+    }
+    if !ochre_text::case::eq_ignore_case(id, shared.replication.history().id().as_bytes()) {
+        return Err(Error::fixed("ERR PSYNC FAILOVER replid must match my replid."));
+    }
+    crate::log::warning(format_args!("Failover request received for replid {}.", String::from_utf8_lossy(id)));
+    replication::lead(shared);
+    call.worker.apply_settings();
+    Ok(())
 }
 
 fn begin(call: &mut SessionCall<'_>, asked: Option<Resume<'_>>, reply: &mut Reply<'_>) -> Result<(), Error> {

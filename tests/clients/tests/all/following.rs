@@ -163,6 +163,33 @@ fn a_replica_takes_over_and_the_others_go_on_with_it() {
 }
 
 #[test]
+fn a_primary_hands_over_to_a_replica_that_has_everything() {
+    in_each_layout_with(QUICK, |server| {
+        let first = Server::start(&format!("--threads 2 {QUICK}"));
+        let mut old = first.client();
+        old.check("FAILOVER", "-ERR FAILOVER requires connected replicas.");
+        old.check("FAILOVER ABORT", "-ERR No failover in progress.");
+        fill(&mut old, 1);
+        let mut new = follow(server, first.port);
+        new.check("FAILOVER", "-ERR FAILOVER is not valid when server is a replica.");
+        old.check("FAILOVER TO 127.0.0.1 1", "-ERR FAILOVER target HOST and PORT is not a replica.");
+        old.check(
+            &format!("FAILOVER TO 127.0.0.1 {} TIMEOUT 0", server.port),
+            "-ERR FAILOVER timeout must be greater than 0",
+        );
+        fill(&mut old, 2);
+        old.check(&format!("FAILOVER TO 127.0.0.1 {}", server.port), "OK");
+        eventually("it leads", || new.run("ROLE").starts_with("[master"));
+        wait_for_link(&mut old);
+        assert_eq!(field(&old.run("INFO replication"), "master_failover_state"), "no-failover");
+        old.check("SET a 1", "-READONLY You can't write against a read only replica.");
+        fill(&mut new, 3);
+        agree(&mut new, &mut old);
+        assert_eq!(field(&new.run("INFO stats"), "sync_full"), "0");
+    });
+}
+
+#[test]
 fn a_replica_keeps_a_file_of_what_it_follows() {
     in_each_layout_with(&format!("--appendonly yes --appendfsync always {QUICK}"), |server| {
         let primary = Server::start(&format!("--threads 2 --appendonly yes {QUICK}"));

@@ -95,7 +95,7 @@ pub(super) fn replication(page: &mut Page, facts: &Facts) {
     for (number, link) in links.iter().enumerate() {
         page.field(&format!("slave{number}"), replica(link, facts.now_ms));
     }
-    page.field("master_failover_state", "no-failover");
+    page.field("master_failover_state", crate::replication::failover::state_name(shared));
     page.field("master_replid", history.id());
     page.field("master_replid2", history.id_before());
     page.field("master_repl_offset", shared.log.end());
