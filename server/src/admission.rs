@@ -180,14 +180,18 @@ const READ_ONLY: Error = Error::fixed("READONLY You can't write against a read o
 fn stale(worker: &Worker, session: &Session, row: &CommandRow, _: Words<'_>) -> Result<(), Error> {
     let needs_data = |transaction: &Transaction| transaction.has_command(|row, _| !row.flags.has(STALE));
     let is_exec_of_such = row.full_name == "exec" && session.transaction.as_deref().is_some_and(needs_data);
-    let is_served = !worker.follows
-        || (row.flags.has(STALE) && !is_exec_of_such)
-        || worker.shared.settings.replication.replica_serve_stale_data.get()
-        || worker.shared.replication.following().is_some_and(|following| following.is_online());
-    if is_served { Ok(()) } else { Err(MASTERDOWN) }
+    if (row.flags.has(STALE) && !is_exec_of_such) || !is_stale(worker, session) { Ok(()) } else { Err(MASTERDOWN) }
 }
 
-const MASTERDOWN: Error =
+/// Whether the data may be old and is not to be served then. The stream of changes is followed all the same.
+pub fn is_stale(worker: &Worker, session: &Session) -> bool {
+    worker.follows
+        && session.stream.is_none()
+        && !worker.shared.settings.replication.replica_serve_stale_data.get()
+        && !worker.shared.replication.following().is_some_and(|following| following.is_online())
+}
+
+pub const MASTERDOWN: Error =
     Error::fixed("MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.");
 
 /// What a replica sends is about replication; it neither reads nor writes.

@@ -12,7 +12,7 @@ use crate::dispatch::{Flow, reaches_data, shards_of};
 use crate::shared::{CommandRow, Message, Run};
 use crate::tracking;
 use ochre_collections::{ShardSet, hash};
-use ochre_commands::spec::{DENYOOM, MAY_REPLICATE, NOSCRIPT, WRITE};
+use ochre_commands::spec::{DENYOOM, MAY_REPLICATE, NOSCRIPT, STALE, WRITE};
 use ochre_commands::{Args, Error, Locked};
 use ochre_resp::{Args as Words, Protocol, Reply};
 use ochre_scripting::{Called, Flags, Host, LogLevel};
@@ -64,6 +64,9 @@ impl<'h, 'c, 'd> ScriptHost<'h, 'c, 'd> {
         }
         if !self.call.session.unrestricted {
             crate::access::check_of_script(shared, self.call.session, row, words, self.call.session.db)?;
+        }
+        if !row.flags.has(STALE) && admission::is_stale(worker, self.call.session) {
+            return Err(Error::fixed("ERR Can not execute the command on a stale replica"));
         }
         if worker.pressure.out_of_memory && row.flags.has(DENYOOM) {
             let may_grow = self.work.flags.has(Flags::ALLOW_OOM) || shared.scripts.gate.has_written();

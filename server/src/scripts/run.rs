@@ -132,8 +132,9 @@ pub fn run(
 /// Whether the script may run at all, by what it says of itself; answers whether it may only read.
 fn may_run(call: &SessionCall<'_>, work: &Work, read_only: bool) -> Result<bool, Error> {
     let flags = work.flags;
+    let is_stale = crate::admission::is_stale(call.worker, call.session);
     if flags.has(Flags::COMPATIBLE) {
-        return Ok(read_only);
+        return if is_stale { Err(crate::admission::MASTERDOWN) } else { Ok(read_only) };
     }
     let writes = !flags.has(Flags::NO_WRITES);
     if writes && !flags.has(Flags::ALLOW_OOM) && call.worker.pressure.out_of_memory {
@@ -144,6 +145,9 @@ fn may_run(call: &SessionCall<'_>, work: &Work, read_only: bool) -> Result<bool,
     }
     if writes {
         crate::admission::may_write(call.worker.shared)?;
+    }
+    if is_stale && !flags.has(Flags::ALLOW_STALE) {
+        return Err(crate::admission::MASTERDOWN);
     }
     Ok(!writes)
 }

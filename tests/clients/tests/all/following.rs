@@ -297,3 +297,19 @@ fn a_peer_is_followed_and_follows() {
         assert_eq!(field(&ours.run("INFO stats"), "sync_partial_ok"), "1");
     });
 }
+
+#[test]
+fn scripts_do_not_read_what_may_be_old_unless_they_say_so() {
+    let server = Server::start("--replica-serve-stale-data no --replica-read-only no");
+    let mut client = server.client();
+    // Nobody listens there.
+    client.check(&format!("REPLICAOF 127.0.0.1 {}", ochre_client_tests::server::free_port()), "OK");
+    const DOWN: &str = "-MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.";
+    let mut eval = |script: &str| client.run_words(&["EVAL", script, "0"]);
+    assert_eq!(eval("return 1"), DOWN);
+    assert_eq!(eval("#!lua\nreturn 1"), DOWN);
+    assert_eq!(eval("#!lua flags=allow-stale\nreturn 1"), "1");
+    let refused = eval("#!lua flags=allow-stale\nreturn redis.call('get', 'a')");
+    assert!(refused.starts_with("-ERR Can not execute the command on a stale replica script: "), "{refused}");
+    assert_eq!(eval("#!lua flags=allow-stale\nreturn redis.call('echo', 'b')"), "b");
+}
