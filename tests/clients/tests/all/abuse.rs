@@ -1,6 +1,6 @@
 //! Abuse that takes more than a line: what killed others and needs a program to try, beside the lines of `hostile.rs`.
 
-use ochre_client_tests::{Client, eventually, in_each_layout, in_each_layout_with, on_each_backend};
+use ochre_client_tests::{Client, Server, eventually, in_each_layout, in_each_layout_with, on_each_backend};
 use std::io::ErrorKind;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -268,5 +268,28 @@ fn libraries_come_and_go() {
             client.check(flush, "OK");
             assert!(client.run("FCALL a 0").starts_with("-ERR Function not found"));
         }
+    });
+}
+
+#[test]
+fn a_server_that_begins_to_follow_another_waits_for_the_script_that_runs() {
+    in_each_layout(|server| {
+        let leader = Server::start("--threads 2");
+        leader.client().check("MSET a 1 b 2", "OK");
+        let mut client = server.client();
+        client.check("SET own value", "OK");
+        std::thread::scope(|scope| {
+            let script = scope.spawn(|| {
+                server.client().run_words(&["EVAL", "while true do redis.call('GET', KEYS[1]) end", "1", "own"])
+            });
+            let mut other = server.client();
+            client.check(&format!("REPLICAOF 127.0.0.1 {}", leader.port), "OK");
+            // The script may not have begun yet.
+            eventually("the script's end", || other.run("SCRIPT KILL") == "OK" || script.is_finished());
+            let reply = script.join().expect("the client gets a reply");
+            assert!(reply.starts_with("-ERR Script killed") || reply.starts_with("-LOADING"), "{reply}");
+        });
+        eventually("the end of the copy", || client.run("INFO replication").contains("master_link_status:up"));
+        client.check("MGET a b own", "[1 2 nil]");
     });
 }

@@ -390,6 +390,11 @@ const ROWS: &[Row] = &[
         proofs: &[Lines(&[("CLUSTER INFO", "-ERR This instance has cluster support disabled")])],
     },
     Row {
+        about: "a full copy of another server that arrives while a script runs",
+        known_as: &["2026-23631"],
+        proofs: &[Test(ABUSE, "a_server_that_begins_to_follow_another_waits_for_the_script_that_runs")],
+    },
+    Row {
         about: "payloads with lengths that lie, or parts that contradict each other",
         known_as: &["2026-25243", "2026-25589", "2026-25588", "2026-62356", "2026-63639"],
         proofs: &[
