@@ -22,8 +22,8 @@ pub(super) struct TrimOptions {
     references: References,
     /// The words that say which entries are too many: first the optional operator, then the threshold.
     words: std::ops::Range<usize>,
-    /// The words of LIMIT.
-    limit_words: std::ops::Range<usize>,
+    /// The words of LIMIT, which may be given more than once.
+    limit_words: Vec<std::ops::Range<usize>>,
 }
 
 impl TrimOptions {
@@ -40,7 +40,7 @@ impl TrimOptions {
             self.read_threshold(args, |word| parse_id(word, 0).map(Threshold::MinId))?;
         } else if has_value && args.option("LIMIT") {
             self.limit = Some(u64::try_from(args.int()?).map_err(|_| Error::STREAM_LIMIT)?);
-            self.limit_words = args.position() - 2..args.position();
+            self.limit_words.push(args.position() - 2..args.position());
         } else {
             return Ok(read_references(args, &mut self.references));
         }
@@ -93,7 +93,8 @@ impl TrimOptions {
         logged: &mut Vec<&'w [u8]>,
     ) {
         for at in span {
-            if self.approximate && (self.words.contains(&at) || self.limit_words.contains(&at)) {
+            let is_limit = self.limit_words.iter().any(|words| words.contains(&at));
+            if self.approximate && (self.words.contains(&at) || is_limit) {
                 if at == self.words.start {
                     logged.extend([b"=".as_slice(), exact]);
                 }
@@ -213,6 +214,8 @@ mod tests {
         db.check_quiet("XTRIM s MINID ~ 50", 0);
         db.check("XTRIM s MINID ~ 51 LIMIT 100", 10);
         assert_eq!(db.logged(), "XTRIM s MINID = 51-0");
+        db.check("XADD new MAXLEN ~ 2 LIMIT 12 LIMIT 100 7-0 f v", "7-0");
+        assert_eq!(db.logged(), "XADD new MAXLEN = 1 7-0 f v");
         db.check("XADD other MINID ~ 100 50 f v", "50-0");
         assert_eq!(db.logged(), format!("XADD other MINID = {0}-{0} 50-0 f v", u64::MAX));
         db.check("XLEN other", 0);
