@@ -85,7 +85,7 @@ impl<T: Keyed> Table<T> {
         let bucket = segment.bucket(home);
         prefetch(bucket as u64);
         // SAFETY: `home` is in the segment, and `&self` keeps it from being changed.
-        Home { bucket: unsafe { &*bucket }, tag, items: PhantomData }
+        Home { bucket: unsafe { &*bucket }, segment, home, tag, items: PhantomData }
     }
 
     /// The item with `key`.
@@ -178,6 +178,8 @@ impl<T: Keyed> Table<T> {
 /// The bucket that a look-up begins with, on its way from memory.
 pub struct Home<'a, T: Keyed> {
     bucket: &'a Bucket,
+    segment: Segment,
+    home: usize,
     tag: u8,
     items: PhantomData<&'a T>,
 }
@@ -194,9 +196,20 @@ impl<'a, T: Keyed> Home<'a, T> {
     /// Asks the memory for the first item that may be the one with the hash.
     #[inline]
     pub fn prefetch_item(&self) {
-        let matches = self.bucket.matches(self.tag);
+        let mut matches = self.bucket.matches(self.tag);
+        let mut bucket = self.bucket;
+        if matches == 0 && self.bucket.may_have_guest(self.tag) {
+            for distance in 1..=self.bucket.reach().min(bucket::NEAR) {
+                // SAFETY: `behind` stays in the segment, which the borrowed table keeps unchanged.
+                bucket = unsafe { &*self.segment.bucket(self.segment.behind(self.home, distance)) };
+                matches = bucket.matches(self.tag);
+                if matches != 0 {
+                    break;
+                }
+            }
+        }
         if matches != 0 {
-            let address = self.bucket.address(matches.trailing_zeros() as usize);
+            let address = bucket.address(matches.trailing_zeros() as usize);
             prefetch(address);
             // Half of the 40-byte entries reach into a second line.
             prefetch(address + 32);
