@@ -21,6 +21,9 @@ fn main() {
     let mut build = cc::Build::new();
     build.include(own.join("include")).include(own.join("src")).file(own.join("src/static.c"));
     build.define("MI_MAX_ALIGN_SIZE", "8");
+    // Huge pages make random reads 3 % cheaper, but what grows pays for clearing 2 MiB at once (a push to a list costs 12 % less
+    // without), and small data takes 3 % more memory.
+    build.define("MI_DEFAULT_ALLOW_THP", "0");
     // Optimised even in debug builds, and with its assertions off: this is a library, not what is being worked on.
     build.opt_level(3).define("NDEBUG", None).define("MI_BUILD_RELEASE", None).define("MI_DEBUG", "0");
     build.flag_if_supported("-ftls-model=initial-exec").flag("-Wno-error=date-time").warnings(false);

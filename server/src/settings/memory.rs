@@ -86,7 +86,7 @@ pub(super) const ROWS: &[Row] = &[
         .without_effect(),
     Row::switch("jemalloc-bg-thread", true, "Let the allocator give memory back in a thread of its own.")
         .without_effect(),
-    Row::switch("disable-thp", true, "Ask the kernel for no huge pages.").at_start().without_effect(),
+    Row::switch("disable-thp", true, "Ask the kernel for no huge pages; Ochre never does.").at_start().without_effect(),
 ];
 
 fn no_defragmentation(value: &Value) -> Result<(), String> {
