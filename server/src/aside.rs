@@ -9,7 +9,7 @@ use crate::dispatch::{Flow, shards_of};
 use crate::session::{ReplyMode, Session, Wait};
 use crate::shared::{CommandRow, Message, Shared};
 use crate::worker::{Worker, protocol_of};
-use ochre_commands::spec::Group;
+use ochre_commands::spec::Gathers;
 use ochre_commands::{Args, DataFn, Error, Key, Locked};
 use ochre_keyspace::{Context, Effects};
 use ochre_reactor::Reactor;
@@ -46,37 +46,15 @@ pub struct Ran {
     effects: Effects,
 }
 
-/// Which members a command goes through.
-#[derive(Clone, Copy)]
-enum Walk {
-    /// Those of all its keys.
-    All,
-    /// Those of the smallest, each looked up in all others.
-    Smallest,
-}
-
-/// How a command goes through its keys, if it may be a long one.
-fn walk_of(row: &CommandRow) -> Option<Walk> {
-    match row.spec.group {
-        Group::Set | Group::SortedSet => match row.full_name.as_str() {
-            "sunion" | "sunionstore" | "zunion" | "zunionstore" => Some(Walk::All),
-            "sinter" | "sinterstore" | "sintercard" | "zinter" | "zinterstore" | "zintercard" => Some(Walk::Smallest),
-            "sdiff" | "sdiffstore" | "zdiff" | "zdiffstore" => Some(Walk::All),
-            _ => None,
-        },
-        _ => None,
-    }
-}
-
 /// Whether the command goes through so much that it is worth a thread. O(keys).
 pub fn is_long(data: &Locked<'_>, row: &CommandRow, words: Words<'_>) -> bool {
-    let Some(walk) = walk_of(row) else { return false };
+    let Some(gathers) = row.spec.gathers else { return false };
     let Some(spec) = row.spec.keys.last() else { return false };
     let Ok(Some((first, count, step))) = spec.locate(words) else { return false };
     let members = (0..count).map(|at| data.members(&Key::new(words.at(first + at * step))));
-    let members = match walk {
-        Walk::All => members.fold(0, usize::saturating_add),
-        Walk::Smallest => members.min().unwrap_or(0).saturating_mul(count),
+    let members = match gathers {
+        Gathers::All => members.fold(0, usize::saturating_add),
+        Gathers::Smallest => members.min().unwrap_or(0).saturating_mul(count),
     };
     members >= MEMBERS_MIN
 }

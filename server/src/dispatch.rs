@@ -290,7 +290,7 @@ fn run_on_shards(
     };
     let ticket = Ticket { thread: thread as u32, client: session.id() };
     let mut attempt = session.resumed_attempt.take().unwrap_or_else(|| Attempt::new(ticket));
-    let mut may_leave = aside::may_leave(shared, session);
+    let mut may_leave = row.spec.gathers.is_some() && aside::may_leave(shared, session);
     let mut data = loop {
         let Ok(guard) = keyspace.shards().lock_or_park(&mut locks, &mut attempt) else {
             return (Ok(()), worker.wait_for_shard(session, attempt));

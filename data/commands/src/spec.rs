@@ -168,6 +168,15 @@ impl Group {
     }
 }
 
+/// Which members a command goes through that may be a long one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gathers {
+    /// Those of all its keys.
+    All,
+    /// Those of the smallest, each looked up in all others.
+    Smallest,
+}
+
 /// Which shards a data command needs before it runs.
 #[derive(Clone, Copy, Debug)]
 pub enum Locks {
@@ -215,6 +224,8 @@ pub struct Spec {
     /// Overrides the arity that the synopsis spells; 0 when it does not.
     pub arity_override: i16,
     pub locks: Locks,
+    /// Set when the command may have to go through many members of several keys.
+    pub gathers: Option<Gathers>,
     /// Word of the first member or field that is looked for in the collection at the one key, so that it can be fetched ahead; 0
     /// when there is none.
     pub member_word: u8,
@@ -241,6 +252,7 @@ impl Spec {
             tips: &[],
             arity_override: 0,
             locks: Locks::Keys,
+            gathers: None,
             member_word: 0,
             score_word: 0,
         }
@@ -378,6 +390,12 @@ impl<F: Copy> Command<F> {
 
     pub const fn locks(mut self, locks: Locks) -> Self {
         self.spec.locks = locks;
+        self
+    }
+
+    /// Sets which members it goes through, of those of the keys that the last key spec names.
+    pub const fn gathers(mut self, gathers: Gathers) -> Self {
+        self.spec.gathers = Some(gathers);
         self
     }
 }

@@ -57,7 +57,8 @@ impl<T: Into<Expected>, const N: usize> From<[T; N]> for Expected {
     }
 }
 
-fn table() -> &'static Table<DataFn> {
+/// All commands on data.
+pub fn table() -> &'static Table<DataFn> {
     static TABLE: OnceLock<Table<DataFn>> = OnceLock::new();
     TABLE.get_or_init(|| {
         let mut ids = 0;

@@ -22,6 +22,7 @@ mod parse;
 mod payload;
 mod reader;
 mod skip;
+pub mod testing;
 mod writer;
 
 pub use batch::Batch;

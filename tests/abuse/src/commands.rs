@@ -1,14 +1,13 @@
 //! Commands on data, as lines that a client types: each gets one reply, an error has changed nothing, every value can be given out
 //! and taken in again, and whoever does only what is logged has the same data in the end.
 
-use crate::contents::show;
-use ochre_commands::table::{Row, Table};
-use ochre_commands::testing::Db;
-use ochre_commands::{DataFn, FAMILIES, spec};
+use ochre_commands::table::Row;
+use ochre_commands::testing::{Db, table};
+use ochre_commands::{DataFn, spec};
+use ochre_rdb::testing::show;
 use ochre_rdb::{Dialect, restore};
 use ochre_resp::{Batch, Limits, Parsed, Parser, Protocol, Reader, Value};
 use std::collections::BTreeMap;
-use std::sync::OnceLock;
 
 /// So many lines are run.
 const LINES_MAX: usize = 100;
@@ -38,16 +37,6 @@ struct Pair {
     follower: Db,
     /// What was logged, for who reads of a broken promise.
     history: String,
-}
-
-fn table() -> &'static Table<DataFn> {
-    static TABLE: OnceLock<Table<DataFn>> = OnceLock::new();
-    TABLE.get_or_init(|| {
-        let mut ids = 0;
-        let commands = FAMILIES.iter().flat_map(|family| family.iter());
-        let rows = commands.map(|command| Row::new(command, None, &mut ids, |run| run)).collect();
-        Table::new(rows, ids)
-    })
 }
 
 /// The row of a command with the right number of words.

@@ -2,7 +2,6 @@
 //! for hours, the tests here call them with the inputs that are kept.
 
 pub mod commands;
-mod contents;
 pub mod payload;
 pub mod requests;
 pub mod segment;

@@ -1,6 +1,6 @@
 //! Payloads of RESTORE: refused, or taken in so that every dialect that holds the value gives the same one back.
 
-use crate::contents::{show, view};
+use ochre_rdb::testing::{show, view};
 use ochre_rdb::{Dialect, dump, restore};
 use ochre_values::Limits;
 

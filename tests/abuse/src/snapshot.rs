@@ -1,7 +1,7 @@
 //! Files of RDB: read to the end, or refused with a place that is in them, however the bytes arrive.
 
-use crate::contents::show;
 use crate::pieces;
+use ochre_rdb::testing::show;
 use ochre_rdb::{Fault, Item, ReadOptions, Reader};
 use ochre_values::Limits;
 use std::io::Read;

@@ -79,6 +79,7 @@ pub(super) const SINTER: Command = Command::new(Group::Set, "SINTER", "key [key 
     .cost("O(N*M), N members of the smallest set, M sets")
     .keys(&[KeySpec::span(1, -1, 1, RO | ACCESS)])
     .flags(READONLY)
+    .gathers(Gathers::Smallest)
     .tips(&["nondeterministic_output_order"]);
 
 fn sinter(data: &mut Locked<'_>, args: &mut Args<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {
@@ -99,6 +100,7 @@ pub(super) const SUNION: Command = Command::new(Group::Set, "SUNION", "key [key 
     .cost("O(N), N members of all sets")
     .keys(&[KeySpec::span(1, -1, 1, RO | ACCESS)])
     .flags(READONLY)
+    .gathers(Gathers::All)
     .tips(&["nondeterministic_output_order"]);
 
 fn sunion(data: &mut Locked<'_>, args: &mut Args<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {
@@ -112,6 +114,7 @@ pub(super) const SDIFF: Command = Command::new(Group::Set, "SDIFF", "key [key ..
     .cost("O(N), N members of all sets")
     .keys(&[KeySpec::span(1, -1, 1, RO | ACCESS)])
     .flags(READONLY)
+    .gathers(Gathers::All)
     .tips(&["nondeterministic_output_order"]);
 
 fn sdiff(data: &mut Locked<'_>, args: &mut Args<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {
@@ -158,7 +161,8 @@ pub(super) const SINTERCARD: Command =
         .cost("O(N*M), N members of the smallest set, M sets")
         .since("7.0.0")
         .keys(&[KeySpec::counted(1, RO | ACCESS)])
-        .flags(READONLY);
+        .flags(READONLY)
+        .gathers(Gathers::Smallest);
 
 fn sintercard(data: &mut Locked<'_>, args: &mut Args<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {
     let keys = args.counted_keys(Error::TOO_MANY_KEYS)?;

@@ -13,7 +13,8 @@ pub(super) const SINTERSTORE: Command =
         .summary("Makes the members that all given sets have the set at a key; replies how many they are.")
         .cost("O(N*M), N members of the smallest set, M sets")
         .keys(&[KeySpec::at(1, OW | UPDATE), KeySpec::span(2, -1, 1, RO | ACCESS)])
-        .flags(WRITE | DENYOOM);
+        .flags(WRITE | DENYOOM)
+        .gathers(Gathers::Smallest);
 
 fn sinterstore(data: &mut Locked<'_>, args: &mut Args<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {
     let destination = args.key();
@@ -40,7 +41,8 @@ pub(super) const SUNIONSTORE: Command =
         .summary("Makes the members that any of the given sets has the set at a key; replies how many they are.")
         .cost("O(N), N members of all sets")
         .keys(&[KeySpec::at(1, OW | UPDATE), KeySpec::span(2, -1, 1, RO | ACCESS)])
-        .flags(WRITE | DENYOOM);
+        .flags(WRITE | DENYOOM)
+        .gathers(Gathers::All);
 
 fn sunionstore(data: &mut Locked<'_>, args: &mut Args<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {
     let destination = args.key();
@@ -68,7 +70,8 @@ pub(super) const SDIFFSTORE: Command = Command::new(Group::Set, "SDIFFSTORE", "d
     )
     .cost("O(N), N members of all sets")
     .keys(&[KeySpec::at(1, OW | UPDATE), KeySpec::span(2, -1, 1, RO | ACCESS)])
-    .flags(WRITE | DENYOOM);
+    .flags(WRITE | DENYOOM)
+    .gathers(Gathers::All);
 
 fn sdiffstore(data: &mut Locked<'_>, args: &mut Args<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {
     let destination = args.key();

@@ -276,7 +276,8 @@ pub(super) const ZUNION: Command = Command::new(
 .since("6.2.0")
 .history(&[("8.8.0", "AGGREGATE COUNT.")])
 .keys(&[KeySpec::counted(1, RO | ACCESS)])
-.flags(READONLY);
+.flags(READONLY)
+.gathers(Gathers::All);
 
 fn zunion(data: &mut Locked<'_>, args: &mut Args<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {
     reply_combined(data, args, "zunion", Wanted::Union, reply)
@@ -293,7 +294,8 @@ pub(super) const ZUNIONSTORE: Command = Command::new(
 .since("2.0.0")
 .history(&[("8.8.0", "AGGREGATE COUNT.")])
 .keys(&[KeySpec::at(1, OW | UPDATE), KeySpec::counted(2, RO | ACCESS)])
-.flags(WRITE | DENYOOM);
+.flags(WRITE | DENYOOM)
+.gathers(Gathers::All);
 
 fn zunionstore(data: &mut Locked<'_>, args: &mut Args<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {
     store_combined(data, args, "zunionstore", Wanted::Union, reply)
@@ -310,7 +312,8 @@ pub(super) const ZINTER: Command = Command::new(
 .since("6.2.0")
 .history(&[("8.8.0", "AGGREGATE COUNT.")])
 .keys(&[KeySpec::counted(1, RO | ACCESS)])
-.flags(READONLY);
+.flags(READONLY)
+.gathers(Gathers::Smallest);
 
 fn zinter(data: &mut Locked<'_>, args: &mut Args<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {
     reply_combined(data, args, "zinter", Wanted::Intersection, reply)
@@ -327,7 +330,8 @@ pub(super) const ZINTERSTORE: Command = Command::new(
 .since("2.0.0")
 .history(&[("8.8.0", "AGGREGATE COUNT.")])
 .keys(&[KeySpec::at(1, OW | UPDATE), KeySpec::counted(2, RO | ACCESS)])
-.flags(WRITE | DENYOOM);
+.flags(WRITE | DENYOOM)
+.gathers(Gathers::Smallest);
 
 fn zinterstore(data: &mut Locked<'_>, args: &mut Args<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {
     store_combined(data, args, "zinterstore", Wanted::Intersection, reply)
@@ -339,7 +343,8 @@ pub(super) const ZINTERCARD: Command =
         .cost("O(N*K), N being the size of the smallest input and K the number of inputs")
         .since("7.0.0")
         .keys(&[KeySpec::counted(1, RO | ACCESS)])
-        .flags(READONLY);
+        .flags(READONLY)
+        .gathers(Gathers::Smallest);
 
 fn zintercard(data: &mut Locked<'_>, args: &mut Args<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {
     let takes = Takes { weights: false, with_scores: false, limit: true };
@@ -359,7 +364,8 @@ pub(super) const ZDIFF: Command = Command::new(Group::SortedSet, "ZDIFF", "numke
     .cost("O(N*K) or O(N+L), N being the size of the first input, K the number of inputs and L the sum of their sizes")
     .since("6.2.0")
     .keys(&[KeySpec::counted(1, RO | ACCESS)])
-    .flags(READONLY);
+    .flags(READONLY)
+    .gathers(Gathers::All);
 
 fn zdiff(data: &mut Locked<'_>, args: &mut Args<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {
     reply_combined(data, args, "zdiff", Wanted::Difference, reply)
@@ -375,7 +381,8 @@ pub(super) const ZDIFFSTORE: Command = Command::new(
 .cost("O(N*K) or O(N+L), N being the size of the first input, K the number of inputs and L the sum of their sizes")
 .since("6.2.0")
 .keys(&[KeySpec::at(1, OW | UPDATE), KeySpec::counted(2, RO | ACCESS)])
-.flags(WRITE | DENYOOM);
+.flags(WRITE | DENYOOM)
+.gathers(Gathers::All);
 
 fn zdiffstore(data: &mut Locked<'_>, args: &mut Args<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {
     store_combined(data, args, "zdiffstore", Wanted::Difference, reply)

@@ -1,7 +1,7 @@
 //! Small files that real servers wrote. They hold the same data as far as the server knows the types, and the script is in the
 //! test: limits of 4 (8 for integers, 3 for streams), then these keys.
 
-use super::show::show;
+use ochre_rdb::testing::show;
 use ochre_rdb::{Item, ReadOptions, Reader};
 use ochre_values::Limits;
 use std::collections::BTreeMap;

@@ -1,7 +1,7 @@
 //! Payloads that are damaged, or made to do damage: refused, without a panic and without memory that a number only claims.
 
-use super::show::{show, view};
 use ochre_digest::crc64;
+use ochre_rdb::testing::{show, view};
 use ochre_rdb::{Built, Dialect, dump, restore};
 use ochre_values::Limits;
 use proptest::prelude::*;

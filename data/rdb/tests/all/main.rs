@@ -3,4 +3,3 @@
 mod files;
 mod hostile;
 mod round_trip;
-mod show;

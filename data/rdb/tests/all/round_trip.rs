@@ -1,7 +1,7 @@
 //! What is written is read again: every type and encoding, in every dialect, at once and piece by piece.
 
-use super::show::{show, view};
 use ochre_collections::View;
+use ochre_rdb::testing::{show, view};
 use ochre_rdb::{Access, Built, Dialect, Item, ReadOptions, Reader, Shape, Writer, dump, restore};
 use ochre_values::hash::Deadline;
 use ochre_values::list::End;

@@ -1,8 +1,8 @@
-//! Values as a line of text, the same for every encoding.
+//! For tests here and elsewhere: values as a line of text, the same for every encoding.
 
+use crate::Built;
 use ochre_collections::Item;
 use ochre_collections::View;
-use ochre_rdb::Built;
 use ochre_values::{Collection, Object};
 
 fn text(item: Item<'_>) -> String {
@@ -27,7 +27,7 @@ pub fn view<'a>(built: &'a Built<'a>) -> View<'a, Object> {
     }
 }
 
-pub fn show_object(object: &Object) -> String {
+fn show_object(object: &Object) -> String {
     match object {
         Object::String(bytes) => String::from_utf8_lossy(bytes).into_owned(),
         Object::WalkedString(_) => unreachable!("no snapshot is taken here"),
