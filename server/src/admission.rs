@@ -152,14 +152,18 @@ pub fn may_write(shared: &Shared) -> Result<(), Error> {
     if refuses { Err(MISCONF) } else { Ok(()) }
 }
 
+/// Whether the command writes, or ends a transaction in which one does.
+fn writes(session: &Session, row: &CommandRow) -> bool {
+    let has_write = |transaction: &Transaction| transaction.has_command_with(WRITE);
+    row.flags.has(WRITE) || row.full_name == "exec" && session.transaction.as_deref().is_some_and(has_write)
+}
+
 /// Nothing may be changed of which there would be fewer copies than the settings ask for.
 fn few_replicas(worker: &Worker, session: &Session, row: &CommandRow, _: Words<'_>) -> Result<(), Error> {
     if !worker.shared.alerts.is_on(Alert::FewReplicas) {
         return Ok(());
     }
-    let writes = |transaction: &Transaction| transaction.has_command_with(WRITE);
-    let ends_transaction = row.full_name == "exec" && session.transaction.as_deref().is_some_and(writes);
-    if row.flags.has(WRITE) || ends_transaction { Err(FEW_REPLICAS) } else { Ok(()) }
+    if writes(session, row) { Err(FEW_REPLICAS) } else { Ok(()) }
 }
 
 const FEW_REPLICAS: Error = Error::fixed("NOREPLICAS Not enough good replicas to write.");
@@ -169,9 +173,7 @@ fn read_only(worker: &Worker, session: &Session, row: &CommandRow, _: Words<'_>)
     if !worker.follows || !worker.shared.settings.replication.replica_read_only.get() {
         return Ok(());
     }
-    let writes = |transaction: &Transaction| transaction.has_command_with(WRITE);
-    let ends_transaction = row.full_name == "exec" && session.transaction.as_deref().is_some_and(writes);
-    if row.flags.has(WRITE) || ends_transaction { Err(READ_ONLY) } else { Ok(()) }
+    if writes(session, row) { Err(READ_ONLY) } else { Ok(()) }
 }
 
 const READ_ONLY: Error = Error::fixed("READONLY You can't write against a read only replica.");
@@ -248,9 +250,7 @@ fn log_failed(worker: &Worker, session: &Session, row: &CommandRow, _: Words<'_>
     if !worker.shared.alerts.is_on(Alert::LogFailed) {
         return Ok(());
     }
-    let writes = |transaction: &Transaction| transaction.has_command_with(WRITE);
-    let ends_transaction = row.full_name == "exec" && session.transaction.as_deref().is_some_and(writes);
-    if row.flags.has(WRITE) || ends_transaction || row.full_name == "ping" {
+    if writes(session, row) || row.full_name == "ping" {
         return Err(log_failure(worker.shared));
     }
     Ok(())
